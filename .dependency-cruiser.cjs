@@ -1,0 +1,76 @@
+/** Which room may import which: a room imports only from itself, from the ground floor (errors.ts, tensor.ts, source.ts, output.ts), and from the rooms it names. */
+const rooms = {
+  onnx: [],
+  keras: [],
+  convert: ['keras', 'onnx'],
+  runtime: ['onnx'],
+  train: ['runtime', 'onnx'],
+  serve: ['runtime'],
+  inspect: ['keras', 'onnx', 'convert'],
+  show: ['runtime'],
+  fetch: [],
+  cli: ['convert', 'runtime', 'train', 'serve', 'inspect', 'show', 'fetch', 'keras', 'onnx'],
+};
+
+/** The one file through which each foreign library comes in. */
+const doors = {
+  h5wasm: 'src/keras/h5.ts',
+  protobufjs: 'src/onnx/wire.ts',
+  'onnx-proto': 'src/onnx/schema.ts',
+  'onnxruntime-node': 'src/runtime/session.ts',
+  sharp: 'src/runtime/image.ts',
+  fastify: 'src/serve/http.ts',
+  '@grpc/grpc-js': 'src/serve/grpc.ts',
+};
+
+const literally = (text) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, path: '^src/', pathNot: '^src/(index|cli/main)\\.ts$' },
+      to: {},
+    },
+    {
+      name: 'src-not-to-test',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|models)/' },
+    },
+    {
+      name: 'ground-floor',
+      comment: 'errors.ts, tensor.ts, source.ts and output.ts import nothing from the rooms',
+      severity: 'error',
+      from: { path: '^src/(errors|tensor|source|output)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(errors|tensor|source|output)\\.ts$' },
+    },
+    ...Object.entries(rooms).map(([room, allowed]) => ({
+      name: `room-${room}`,
+      severity: 'error',
+      from: { path: `^src/${room}/` },
+      to: {
+        path: '^src/',
+        pathNot: `^src/(errors|tensor|source|output)\\.ts$|^src/(${[room, ...allowed].join('|')})/`,
+      },
+    })),
+    ...Object.entries(doors).map(([library, door]) => ({
+      name: `door-${library}`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^${literally(door)}$` },
+      to: { path: `(^|node_modules/)${literally(library)}(/|$)` },
+    })),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,72 @@
+import { Presets, SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+
+/** Whether a person is looking: tables and bars for people, plain lines for programs. */
+export const isTerminal = (): boolean => process.stdout.isTTY;
+
+export function print(...lines: readonly string[]): void {
+  for (const line of lines) console.log(line);
+}
+
+/** A warning or a note: to stderr, so that it is in no one's data. */
+export function note(line: string): void {
+  console.error(line);
+}
+
+export function noteSkipped({
+  path,
+  reason,
+}: {
+  readonly path: string;
+  readonly reason: string;
+}): void {
+  note(`Skipped ${path}: ${reason}`);
+}
+
+/** Rows under headings. */
+export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString();
+}
+
+/** A progress bar on stderr; nothing where no one is looking. */
+export interface Progress {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+export function progressBar(label: string, unit: string): Progress {
+  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar(
+    {
+      format: `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+      hideCursor: true,
+      clearOnComplete: true,
+      etaBuffer: 50,
+    },
+    Presets.shades_classic,
+  );
+  let isStarted = false;
+  return {
+    update(done, total) {
+      if (!isStarted) bar.start(total, done);
+      isStarted = true;
+      bar.setTotal(total);
+      bar.update(done);
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** 553,434,112 bytes as "527.8 MiB". */
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'] as const;
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${units[power] ?? ''}`;
+}
+
+export function countText(count: number): string {
+  return count.toLocaleString('en-US');
+}

@@ -1,0 +1,82 @@
+import type { Where } from '../errors.ts';
+import type { ConfigReader } from '../keras/config.ts';
+import { type ActivationName, activationNamed, activationNames } from './activations.ts';
+import { unsupported } from './layer.ts';
+import { type Padding, paddings } from './padding.ts';
+
+export type DataFormat = 'channels_first' | 'channels_last';
+
+/** Where the channels are; Keras' own default where the config leaves it open. */
+export function readDataFormat(config: ConfigReader): DataFormat {
+  return config.oneOf('data_format', ['channels_first', 'channels_last'], 'channels_last');
+}
+
+/** One whole number for each of `rank` axes; a single one stands for all. */
+export function readTuple(
+  config: ConfigReader,
+  key: string,
+  { rank, byDefault }: { readonly rank: number; readonly byDefault?: number | undefined },
+): readonly number[] {
+  const value = config.raw(key) ?? byDefault;
+  if (isWhole(value)) return Array.from({ length: rank }, () => value);
+  if (Array.isArray(value) && value.length === rank && value.every(isWhole)) return value;
+  throw config.wrong(key, rank === 1 ? 'a whole number' : `${rank} whole numbers`);
+}
+
+/** A list of whole numbers of any length; a single one stands for a list of one. */
+export function readIntegers(
+  config: ConfigReader,
+  key: string,
+  byDefault?: readonly number[],
+): readonly number[] {
+  const value = config.raw(key) ?? byDefault;
+  if (isWhole(value)) return [value];
+  if (Array.isArray(value) && value.every(isWhole)) return value;
+  throw config.wrong(key, 'a list of whole numbers');
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isInteger(value);
+}
+
+export function readPadding(config: ConfigReader): Padding {
+  return config.oneOf('padding', paddings, 'valid');
+}
+
+/** The row of the activation table for a config's `activation`; absent and null mean linear. */
+export function readActivation(config: ConfigReader, where: Where): ActivationName {
+  const value = config.raw('activation') ?? 'linear';
+  const name = typeof value === 'string' ? activationNamed(value) : undefined;
+  if (name) return name;
+  throw unsupported(
+    `The activation ${JSON.stringify(value)} cannot be converted`,
+    where,
+    `Known activations: ${activationNames.toSorted().join(', ')}.`,
+  );
+}
+
+/** Pairs [before, after] for each of `rank` spatial axes: one number for all, one each, or two each. */
+export function readSides(
+  config: ConfigReader,
+  key: string,
+  rank: number,
+): readonly (readonly [number, number])[] {
+  const value = config.raw(key) ?? 1;
+  const perAxis: readonly unknown[] = isWhole(value)
+    ? Array.from({ length: rank }, () => value)
+    : asArray(value);
+  const isOnePair = rank === 1 && perAxis.length === 2 && perAxis.every(isWhole);
+  const sides = (isOnePair ? [perAxis] : perAxis).map(sidesOf);
+  if (sides.length === rank && sides.every((side) => side !== undefined)) return sides;
+  throw config.wrong(key, `a whole number, or ${rank} of them, or ${rank} pairs`);
+}
+
+function asArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function sidesOf(value: unknown): readonly [number, number] | undefined {
+  if (isWhole(value)) return [value, value];
+  const [before, after, ...more] = asArray(value);
+  return isWhole(before) && isWhole(after) && more.length === 0 ? [before, after] : undefined;
+}

@@ -1,0 +1,38 @@
+export {
+  type ConversionReport,
+  type ConvertOptions,
+  convert,
+} from './convert/convert.ts';
+export { type ErrorCode, errorCodes, ToolkitError, type Where } from './errors.ts';
+export { type PullOptions, type PullResult, pull } from './fetch/pull.ts';
+export { type Inspection, type InspectOptions, inspect } from './inspect/inspect.ts';
+export type { Decision, Generation, Kernels } from './keras/model.ts';
+export { type LayerRecord, type ModelCard, type Preprocess, readCard } from './onnx/card.ts';
+export { readModel, type StoredModel } from './onnx/read.ts';
+export { type BatchOptions, type ImageBatch, imageBatches } from './runtime/batches.ts';
+export {
+  type ImageFolder,
+  type LabelledFile,
+  listImageFolder,
+  listImages,
+  type SkippedFile,
+} from './runtime/folder.ts';
+export { classNames, type LoadedModel, type LoadOptions, loadModel } from './runtime/model.ts';
+export { type Prediction, type PredictOptions, predict, type Score } from './runtime/predict.ts';
+export type { Provider } from './runtime/providers.ts';
+export { openSession, type Session, type SessionOptions, type Tensor } from './runtime/session.ts';
+export {
+  contactSheet,
+  type SheetItem,
+  type SheetOptions,
+  writeContactSheet,
+} from './show/sheet.ts';
+export type { DType, Shape, TensorSource, Value } from './tensor.ts';
+export { type FeatureCut, popLayer } from './train/cut.ts';
+export { extractFeatures, type FeatureOptions, type FeatureSet } from './train/dataset.ts';
+export { type EpochRecord, type Fit, type FitOptions, fitHead } from './train/fit.ts';
+export { type DenseHeadOptions, denseHead, type Head } from './train/head.ts';
+export { fitLogistic, type LabelledRows, type LogisticRegression } from './train/logistic.ts';
+export { makeOptimizer, type OptimizerOptions } from './train/optimizers.ts';
+export { type NewEnd, splice } from './train/splice.ts';
+export { type TrainEvent, type TrainOptions, type TrainResult, train } from './train/train.ts';

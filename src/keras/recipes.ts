@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { ToolkitError } from '../errors.ts';
+import type { Recipe } from './model.ts';
+
+/**
+ * A file of `models/`: an architecture for weights that come without one.
+ *
+ * Layers are in Keras 3's words. A string that begins with "$" is a width, found from the shapes; it has one value
+ * throughout. The labels to use depend on the number of classes. `pixelsPerCell`: how many pixels of the image's side
+ * become one of the last feature map's.
+ */
+const recipeSchema = z.strictObject({
+  title: z.string(),
+  resize: z.enum(['nearest', 'bilinear', 'bicubic']),
+  preprocess: z.enum(['none', 'caffe', 'tf', 'torch']),
+  labels: z.record(z.string(), z.string()),
+  input: z.strictObject({ channels: z.int(), pixelsPerCell: z.int() }),
+  layers: z.array(
+    z.strictObject({
+      name: z.string(),
+      class: z.string(),
+      config: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
+
+export type RecipeFile = z.infer<typeof recipeSchema> & Pick<Recipe, 'name'>;
+
+/** All recipes that come with the package, by name. Reads `models/` each time: nothing is done on import. */
+export function readRecipes(): RecipeFile[] {
+  const folder = modelsFolder();
+  return readdirSync(folder)
+    .flatMap((file) => (file.endsWith('.json') ? [file.replace(/\.json$/, '')] : []))
+    .toSorted()
+    .flatMap((name) => {
+      const file = `${name}.json`;
+      const json: unknown = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+      if (typeof json !== 'object' || json === null || !('layers' in json)) return [];
+      const recipe = recipeSchema.safeParse(json);
+      if (recipe.success) return [{ ...recipe.data, name }];
+      throw new ToolkitError(
+        'KERAS_CONFIG_INVALID',
+        'A recipe does not have the form of a recipe',
+        {
+          where: { file: join(folder, file) },
+          hint: z.prettifyError(recipe.error),
+          cause: recipe.error,
+        },
+      );
+    });
+}
+
+/** `models/` of the package, from wherever this module lies in it: src/keras, or dist after bundling. */
+function modelsFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'models'))) {
+      return join(folder, 'models');
+    }
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('Bug: the package has no models folder');
+    folder = parent;
+  }
+}

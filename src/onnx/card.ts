@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { ToolkitError } from '../errors.ts';
+import type { StoredModel } from './read.ts';
+
+const preprocess = z.object({
+  /** Height and width of the input. */
+  size: z.tuple([z.number().int().positive(), z.number().int().positive()]),
+  resize: z.enum(['nearest', 'bilinear', 'bicubic']),
+  layout: z.enum(['nchw', 'nhwc']),
+  color: z.enum(['rgb', 'bgr', 'gray']),
+  /** What must be done to pixels of 0 to 255 before the graph; "none" where the graph contains it. */
+  mode: z.enum(['none', 'caffe', 'tf', 'torch']),
+  /** What the graph does itself, in words. */
+  inGraph: z.string(),
+});
+
+const source = z.object({
+  file: z.string(),
+  sha256: z.string(),
+  generation: z.string(),
+  version: z.string().optional(),
+  kernels: z.string(),
+  recipe: z.string().optional(),
+});
+
+const layer = z.object({
+  name: z.string(),
+  class: z.string(),
+  /** The value that the layer puts out; null when the layer was fused into the next one. */
+  output: z.string().nullable(),
+  /** In Keras' layout, null for the batch. */
+  shape: z.array(z.number().nullable()),
+  parameters: z.array(z.object({ name: z.string(), shape: z.array(z.number()) })),
+  /** Of a Dropout. */
+  rate: z.number().optional(),
+});
+
+/** How an image becomes the model's input: `graft.preprocess`. */
+export type Preprocess = z.infer<typeof preprocess>;
+/** One Keras layer of the model, in order: `graft.layers`. */
+export type LayerRecord = z.infer<typeof layer>;
+
+const parts = {
+  classes: z.array(z.string()),
+  preprocess,
+  source,
+  layers: z.array(layer),
+  history: z.record(z.string(), z.unknown()),
+  version: z.string(),
+} as const;
+
+/** What a model says of itself in its `metadata_props`, under names that begin with `graft.`. */
+export type ModelCard = {
+  readonly [Part in keyof typeof parts]?: z.infer<(typeof parts)[Part]> | undefined;
+};
+
+/** The card of a model; parts that it lacks are absent. Throws MODEL_CARD_INVALID when a part cannot be read. */
+export function readCard(model: StoredModel): ModelCard {
+  const found = Object.entries(parts).flatMap(([part, schema]) => {
+    const text = model.metadata.get(`graft.${part}`);
+    return text === undefined ? [] : [[part, parsed(model, { part, text, schema })] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+function parsed(
+  model: StoredModel,
+  {
+    part,
+    text,
+    schema,
+  }: { readonly part: string; readonly text: string; readonly schema: z.ZodType },
+): unknown {
+  const where = { file: model.path, path: `metadata "graft.${part}"` };
+  const hint = 'Convert the model again, or remove this entry from its metadata.';
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ToolkitError('MODEL_CARD_INVALID', 'The entry is not JSON', { where, hint, cause });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  throw new ToolkitError('MODEL_CARD_INVALID', z.prettifyError(result.error), { where, hint });
+}
+
+/** The card as metadata entries. */
+export function cardMetadata(card: ModelCard): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(card)
+      .filter(([, value]) => value !== undefined)
+      .map(([part, value]) => [`graft.${part}`, JSON.stringify(value)]),
+  );
+}

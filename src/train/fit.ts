@@ -1,0 +1,92 @@
+import type { SessionOptions } from '../runtime/session.ts';
+import { dropoutMask, RandomState, streamSeed } from './random.ts';
+import type { StepPlan } from './step.ts';
+import { type HeadTraining, type Measures, openTraining, type Samples } from './training.ts';
+
+/** What Keras prints and keeps of an epoch: names as in its history. */
+export interface EpochRecord {
+  /** From 1. */
+  readonly epoch: number;
+  readonly loss: number;
+  readonly acc: number;
+  readonly val_loss?: number;
+  readonly val_acc?: number;
+  readonly seconds: number;
+}
+
+/** How a head is fitted. */
+export interface FitOptions extends StepPlan, Pick<SessionOptions, 'provider' | 'threads'> {
+  readonly train: Samples;
+  readonly valid?: Samples | undefined;
+  readonly epochs: number;
+  /** For the order of the samples and for dropout. */
+  readonly seed: number;
+  /** Whether each epoch takes the samples in a new order. */
+  readonly shuffle: boolean;
+  readonly onEpoch?: ((record: EpochRecord) => void) | undefined;
+}
+
+/** A fitted head. */
+export interface Fit {
+  /** In the order of the head's parameters. */
+  readonly numbers: readonly Float32Array[];
+  readonly history: readonly EpochRecord[];
+}
+
+/**
+ * Fits a head to samples for some epochs, each of them one run of the runtime.
+ *
+ * Equal options give equal numbers on one machine. The running measures are taken with dropout, the validating ones
+ * without. Throws TRAINING_DIVERGED.
+ */
+export async function fitHead(options: FitOptions): Promise<Fit> {
+  const training = await openTraining(options, options);
+  try {
+    const random = new RandomState(streamSeed(options.seed, 'shuffle'));
+    const history: EpochRecord[] = [];
+    for (let epoch = 1; epoch <= options.epochs; epoch++) {
+      const record = await fitEpoch(training, options, { epoch, random });
+      history.push(record);
+      options.onEpoch?.(record);
+    }
+    return { numbers: training.parameters, history };
+  } finally {
+    await training.close();
+  }
+}
+
+async function fitEpoch(
+  training: HeadTraining,
+  options: FitOptions,
+  { epoch, random }: { readonly epoch: number; readonly random: RandomState },
+): Promise<EpochRecord> {
+  const start = performance.now();
+  const { train, valid, head, seed } = options;
+  const { count } = train;
+  const order = options.shuffle
+    ? random.permutation(count)
+    : Uint32Array.from({ length: count }, (_, i) => i);
+  const mask =
+    head.dropout > 0
+      ? dropoutMask(streamSeed(seed, `dropout ${epoch}`), count * head.features, head.dropout)
+      : undefined;
+  const { learningRate } = options.optimizer;
+  const measures = await training.epoch(train, { order, mask, learningRate });
+  const validated = valid && (await training.evaluate(valid));
+  return recordOf(epoch, measures, validated, (performance.now() - start) / 1000);
+}
+
+function recordOf(
+  epoch: number,
+  { loss, accuracy }: Measures,
+  valid: Measures | undefined,
+  seconds: number,
+): EpochRecord {
+  return {
+    epoch,
+    loss,
+    acc: accuracy,
+    ...(valid && { val_loss: valid.loss, val_acc: valid.accuracy }),
+    seconds,
+  };
+}

@@ -1,0 +1,35 @@
+import type { OpType } from '../onnx/ops.ts';
+import { activations } from './gradients/activations.ts';
+import { arithmetic } from './gradients/arithmetic.ts';
+import { convolutions } from './gradients/convolutions.ts';
+import { matrices } from './gradients/matrices.ts';
+import { reductions } from './gradients/reductions.ts';
+import type { GradientRules } from './gradients/rule.ts';
+import { shapes } from './gradients/shapes.ts';
+
+/**
+ * The gradients that are known, one row an operator; `backward` reads it, and undoes broadcasting.
+ *
+ * Rules name no execution provider: an operator that needs another form on another provider gets it when the graph
+ * is lowered for that provider. A row without a difference check fails the contract test.
+ */
+export const gradients: GradientRules = {
+  ...arithmetic,
+  ...activations,
+  ...matrices,
+  ...shapes,
+  ...reductions,
+  ...convolutions,
+};
+
+/** Operators whose output does not change with small changes of the input: the walk ends there, and misses no rule. */
+export const flat: ReadonlySet<OpType> = new Set<OpType>([
+  'Equal',
+  'Greater',
+  'Less',
+  'And',
+  'Not',
+  'ArgMax',
+  'Shape',
+  'Range',
+]);

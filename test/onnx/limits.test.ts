@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { GraphBuilder } from '../../src/onnx/graph.ts';
+import { writeModel } from '../../src/onnx/write.ts';
+import { sourceOf } from '../../src/source.ts';
+import { temporaryFolder } from '../files.ts';
+
+it('a model of more than 2 GiB is refused before a weight is read or a file is made', async () => {
+  const graph = new GraphBuilder();
+  const x = graph.input('x', 'float32', ['N', 1]);
+  // 600 million numbers of 4 bytes; whoever asks for one gets this error instead.
+  const numbers = sourceOf('float32', [1, 600_000_000], () => {
+    throw new Error('A weight was read');
+  });
+  graph.output(graph.add('MatMul', [x, graph.initializer('w', numbers)]));
+  const path = join(temporaryFolder(), 'large.onnx');
+  const error = { code: 'ONNX_TOO_LARGE', where: { file: path } };
+  await expect(writeModel(path, graph, { name: 'large' })).rejects.toMatchObject(error);
+  expect(existsSync(path)).toBe(false);
+});
