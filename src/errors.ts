@@ -40,6 +40,7 @@ export const errorCodes = [
   'DOWNLOAD_CHECKSUM',
 ] as const;
 
+/** One of `errorCodes`. */
 export type ErrorCode = (typeof errorCodes)[number];
 
 /** The one error class of the toolkit: what was wrong, where, and what to do. */

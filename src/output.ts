@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ToolkitError } from './errors.ts';
 
@@ -19,6 +20,7 @@ export async function writeOutput(
     dirname(path),
     `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
   );
+  unfinished.add(temporary);
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -30,10 +32,36 @@ export async function writeOutput(
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw outputFault(error, path);
+  } finally {
+    unfinished.delete(temporary);
   }
 }
 
-/** Throws OUTPUT_EXISTS when there is something at `path`: to be asked before long work starts. */
+/** Temporary files of writes that are under way. */
+const unfinished = new Set<string>();
+
+/** Removes what writes under way have written so far: for a process that is told to end. Does not wait for anything. */
+export function removeUnfinished(): void {
+  for (const temporary of unfinished) rmSync(temporary, { force: true });
+}
+
+/**
+ * To be asked before long work starts: throws OUTPUT_EXISTS when there is something at `path` (unless `force`), and
+ * OUTPUT_UNWRITABLE when no file can be made in its folder.
+ */
+export async function checkTarget(
+  path: string,
+  { force }: { readonly force?: boolean | undefined },
+): Promise<void> {
+  if (force !== true) await refuseExisting(path);
+  try {
+    await access(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw outputFault(error, path);
+  }
+}
+
+/** Throws OUTPUT_EXISTS when there is something at `path`: to be asked before work starts. */
 export async function refuseExisting(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (!found) return;
@@ -52,6 +80,9 @@ const reasons: Readonly<Record<string, readonly [what: string, hint: string]>> =
   ENOENT: ['The folder does not exist', 'Create it first, or write to another place with -o.'],
   ENOTDIR: ['A part of the path is a file, not a folder', 'Write to another place with -o.'],
   EISDIR: ['This is a folder, not a file', 'Give the name of a file with -o.'],
+  EEXIST: ['There is a file of that name already', 'Write to another place with -o.'],
+  ENAMETOOLONG: ['The name is too long', 'Choose a shorter name with -o.'],
+  EIO: ['The disk failed to write', 'Check the disk, or write to another one with -o.'],
   EFBIG: ['The file is too large for this file system', 'Write to another disk with -o.'],
 };
 

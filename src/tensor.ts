@@ -1,5 +1,6 @@
 /** A dimension: a size, or the name of a size that is only known at run time (ONNX `dim_param`). */
 export type Dim = number | string;
+/** Dimensions, outermost first. */
 export type Shape = readonly Dim[];
 
 /** Element types, and the bytes each takes. */
@@ -19,6 +20,7 @@ export const dtypeBytes = {
   bool: 1,
 } as const;
 
+/** The name of an element type. */
 export type DType = keyof typeof dtypeBytes;
 
 /** Numbers that may stay on disk until the writer asks for them. */

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type ConversionReport, type ConvertOptions, convert } from '../convert/convert.ts';
 import { archHelp, classList, kernelsOption, nameList } from './options.ts';
 import { bytesText, countText, print } from './terminal.ts';
@@ -7,6 +7,7 @@ interface Options extends ConvertOptions {
   readonly report?: 'text' | 'json';
 }
 
+/** `graft convert`. */
 export function convertCommand(): Command {
   return new Command('convert')
     .description('Turn a Keras file into an ONNX file.')
@@ -17,8 +18,15 @@ export function convertCommand(): Command {
     .addOption(kernelsOption())
     .option('--features <layers>', 'layers whose outputs become outputs too, by comma', nameList)
     .option('--classes <names|file>', 'names of the classes', classList)
-    .option('--input-layout <layout>', 'nchw or nhwc, instead of the Keras model’s own')
-    .option('--report <kind>', 'text or json', 'text')
+    .addOption(
+      new Option('--input-layout <layout>', 'instead of the Keras model’s own').choices([
+        'nchw',
+        'nhwc',
+      ]),
+    )
+    .addOption(
+      new Option('--report <kind>', 'how to print it').choices(['text', 'json']).default('text'),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  graft convert vgg16.h5\n  graft convert weights.h5 --arch model.json --kernels theano -o model.onnx',

@@ -10,6 +10,7 @@ interface Options extends Omit<InspectOptions, 'trainable'> {
   readonly json?: boolean;
 }
 
+/** `graft inspect`. */
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('Print the layers, parameters and memory of a .h5 or .onnx file.')

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { ToolkitError } from '../errors.ts';
+import { removeUnfinished } from '../output.ts';
 import { convertCommand } from './convert.ts';
 import { inspectCommand } from './inspect.ts';
 import { predictCommand } from './predict.ts';
 import { pullCommand } from './pull.ts';
 import { showCommand } from './show.ts';
+import { showCursor } from './terminal.ts';
 import { trainCommand } from './train.ts';
 import { packageVersion } from './version.ts';
 
@@ -55,7 +57,19 @@ function report(error: unknown): number {
 
 // A reader that has seen enough (`graft predict … | head`) closes the pipe: that is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.bug);
+  if (error.code === 'EPIPE') process.exit(exitCodes.fine);
+  console.error(`graft: The output cannot be written: ${error.message}`);
+  process.exit(exitCodes.input);
 });
+
+// What a shell expects of a process that a signal ended: 128 and the signal's number.
+const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+for (const [signal, code] of Object.entries(signals)) {
+  process.once(signal, () => {
+    removeUnfinished();
+    showCursor();
+    process.exit(code);
+  });
+}
 
 process.exitCode = await main();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import type { Preprocess } from '../onnx/card.ts';
 import { type Provider, providers } from '../runtime/providers.ts';
 
 /** A whole number of at least `least`, as commander reads an option. */
@@ -19,6 +20,17 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('A number above 0 is needed.');
 }
 
+/** A number from 0 to 1, or to less than 1. */
+export function share(most: 'one' | 'less'): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (value >= 0 && (value < 1 || (most === 'one' && value === 1))) return value;
+    throw new InvalidArgumentError(
+      `A number from 0 to ${most === 'one' ? '1' : 'less than 1'} is needed.`,
+    );
+  };
+}
+
 /** Names separated by commas. */
 export function nameList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
@@ -26,12 +38,34 @@ export function nameList(text: string): string[] {
   throw new InvalidArgumentError('Names separated by commas are needed.');
 }
 
-/** Class names: separated by commas, or the file that has one a line or as a JSON array. */
+/** Class names: separated by commas, or a file that has one a line, a JSON array, or Keras' class index. */
 export function classList(text: string): string[] {
   if (text.includes(',')) return nameList(text);
   const content = readText(text);
-  if (text.endsWith('.json')) return z.array(z.string()).parse(JSON.parse(content));
-  return content.split(/\r?\n/).filter((line) => line !== '');
+  if (!text.endsWith('.json')) return content.split(/\r?\n/).filter((line) => line !== '');
+  const names = classFile.safeParse(jsonOf(content));
+  if (names.success) return names.data;
+  throw new InvalidArgumentError(
+    'A JSON file of classes is an array of names, or like Keras’ imagenet_class_index.json.',
+  );
+}
+
+const classFile = z.union([
+  z.array(z.string()),
+  // {"0": ["n01440764", "tench"], "1": …}
+  z.record(z.string().regex(/^\d+$/), z.tuple([z.string(), z.string()])).transform((index) =>
+    Object.entries(index)
+      .toSorted(([a], [b]) => Number(a) - Number(b))
+      .map(([, [, name]]) => name),
+  ),
+]);
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function readText(path: string): string {
@@ -44,12 +78,40 @@ function readText(path: string): string {
   }
 }
 
+/** The option that chooses what a model runs on. */
 export function providerOption(): Option {
   return new Option('--provider <name>', 'what the model runs on')
     .choices(Object.keys(providers))
     .default('cpu' satisfies Provider);
 }
 
+const pictureParts = z.strictObject({
+  mode: z.enum(['none', 'caffe', 'tf', 'torch']).exactOptional(),
+  color: z.enum(['rgb', 'bgr', 'gray']).exactOptional(),
+  resize: z.enum(['nearest', 'bilinear', 'bicubic']).exactOptional(),
+  layout: z.enum(['nchw', 'nhwc']).exactOptional(),
+  size: z
+    .string()
+    .regex(/^\d+x\d+$/)
+    .transform((text): [number, number] => [Number(text.split('x')[0]), Number(text.split('x')[1])])
+    .exactOptional(),
+});
+
+/** How images become the model's input, for a model that does not say it: a mode, or `part=value` by comma. */
+export function preprocessOption(): Option {
+  return new Option(
+    '--preprocess <how>',
+    'for a model that does not say how images become its input: none, caffe, tf or torch; more by comma: ' +
+      'color=rgb|bgr|gray, resize=nearest|bilinear|bicubic, layout=nchw|nhwc, size=HEIGHTxWIDTH',
+  ).argParser((text): Partial<Preprocess> => {
+    const parts = nameList(text).map((part) => (part.includes('=') ? part : `mode=${part}`));
+    const read = pictureParts.safeParse(Object.fromEntries(parts.map((part) => part.split('='))));
+    if (read.success) return read.data;
+    throw new InvalidArgumentError(z.prettifyError(read.error));
+  });
+}
+
+/** The option that overrules which convolution the kernels are for. */
 export function kernelsOption(): Option {
   return new Option(
     '--kernels <kind>',
@@ -57,4 +119,5 @@ export function kernelsOption(): Option {
   ).choices(['theano', 'tensorflow']);
 }
 
+/** What `--arch` is for. */
 export const archHelp = 'architecture of a file that holds weights only: a JSON file, or a recipe';

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import { ToolkitError } from '../errors.ts';
-import { listImages } from '../runtime/folder.ts';
+import type { Preprocess } from '../onnx/card.ts';
 import { loadModel } from '../runtime/model.ts';
 import { type Prediction, predict } from '../runtime/predict.ts';
 import type { Provider } from '../runtime/providers.ts';
-import { providerOption, wholeNumber } from './options.ts';
+import { imageArguments, noneReadable } from './images.ts';
+import { preprocessOption, providerOption, wholeNumber } from './options.ts';
 import { isTerminal, note, noteSkipped, print, progressBar, tableText } from './terminal.ts';
 
 const formats = ['table', 'csv', 'jsonl'] as const;
@@ -15,10 +15,12 @@ interface Options {
   readonly top: number;
   readonly batch?: number;
   readonly provider: Provider;
+  readonly preprocess?: Partial<Preprocess>;
   readonly strict?: boolean;
   readonly format?: Format;
 }
 
+/** `graft predict`. */
 export function predictCommand(): Command {
   return new Command('predict')
     .description('Label images: the best classes of each, with their probabilities.')
@@ -27,6 +29,7 @@ export function predictCommand(): Command {
     .option('--top <n>', 'classes an image', wholeNumber(1), 5)
     .option('--batch <n>', 'images at once (default: 8)', wholeNumber(1))
     .addOption(providerOption())
+    .addOption(preprocessOption())
     .option('--strict', 'fail on an image that cannot be read, instead of skipping it')
     .addOption(
       new Option('--format <kind>', 'default: table on a terminal, csv otherwise').choices(formats),
@@ -35,16 +38,15 @@ export function predictCommand(): Command {
 }
 
 async function run(path: string, images: string[], options: Options): Promise<void> {
-  const { files, skipped } = await listImages(images);
-  for (const file of skipped) noteSkipped(file);
-  if (files.length === 0) throw noImages(images);
+  const files = await imageArguments(images);
   // A few images are worth a quick start more than the throughput of prepacked weights.
-  const model = await loadModel(path, { provider: options.provider, prepack: files.length > 16 });
+  const { provider, preprocess } = options;
+  const model = await loadModel(path, { provider, preprocess, prepack: files.length > 16 });
   if (model.session.isPartlyOnCpu) {
-    note(`Some operators of this model have no ${options.provider} kernel: they run on the CPU.`);
+    note(`Some operators of this model have no ${provider} kernel: they run on the CPU.`);
   }
   const format = options.format ?? (isTerminal() ? 'table' : 'csv');
-  const writer = writers[format](options.top);
+  const writer = writers[format]();
   const bar = progressBar('Predicting', 'images');
   let count = 0;
   try {
@@ -81,7 +83,7 @@ const headOf = (top: number): string[] => [
 ];
 
 /** How predictions are printed: whole at the end for people, row by row for programs. */
-const writers: { readonly [F in Format]: (top: number) => Writer } = {
+const writers: { readonly [F in Format]: () => Writer } = {
   table() {
     const rows: string[][] = [];
     return {
@@ -97,11 +99,13 @@ const writers: { readonly [F in Format]: (top: number) => Writer } = {
       end: () => print(tableText(['Image', 'Class', 'Probability'], rows)),
     };
   },
-  csv(top) {
+  csv() {
     let isHeadDue = true;
     return {
       row(prediction) {
-        const rows = isHeadDue ? [headOf(top), rowOf(prediction)] : [rowOf(prediction)];
+        const rows = isHeadDue
+          ? [headOf(prediction.top.length), rowOf(prediction)]
+          : [rowOf(prediction)];
         isHeadDue = false;
         process.stdout.write(stringify(rows));
       },
@@ -113,17 +117,3 @@ const writers: { readonly [F in Format]: (top: number) => Writer } = {
     end: () => undefined,
   }),
 };
-
-function noImages(paths: readonly string[]): ToolkitError {
-  return new ToolkitError('DATASET_EMPTY', 'There is no image to predict', {
-    where: { file: paths.join(', ') },
-    hint: 'Give image files (png, jpg, bmp, gif, webp, tif), or folders that hold some.',
-  });
-}
-
-function noneReadable(paths: readonly string[]): ToolkitError {
-  return new ToolkitError('IMAGE_UNREADABLE', 'None of the images can be read', {
-    where: { file: paths.join(', ') },
-    hint: 'The lines above say why each was skipped.',
-  });
-}

@@ -3,6 +3,7 @@ import { type PullOptions, pull } from '../fetch/pull.ts';
 import { sources } from '../fetch/sources.ts';
 import { bytesText, print, progressBar } from './terminal.ts';
 
+/** `graft pull`. */
 export function pullCommand(): Command {
   return new Command('pull')
     .description('Download published weights or labels: cached, resumed, verified.')
@@ -20,7 +21,7 @@ async function pullOne(name: string, options: PullOptions): Promise<void> {
   try {
     const result = await pull(name, {
       ...options,
-      onProgress: ({ bytes, total }) => bar.update(bytes, total ?? bytes),
+      onProgress: ({ bytes, total }) => bar.update(bytes, total),
     });
     bar.stop();
     print(

@@ -1,13 +1,13 @@
 import { basename, dirname } from 'node:path';
 import { Command } from 'commander';
-import { ToolkitError } from '../errors.ts';
-import { refuseExisting } from '../output.ts';
-import { listImages } from '../runtime/folder.ts';
+import type { Preprocess } from '../onnx/card.ts';
+import { checkTarget } from '../output.ts';
 import { loadModel } from '../runtime/model.ts';
 import { predict } from '../runtime/predict.ts';
 import type { Provider } from '../runtime/providers.ts';
 import { type SheetItem, writeContactSheet } from '../show/sheet.ts';
-import { providerOption, wholeNumber } from './options.ts';
+import { imageArguments, noneReadable } from './images.ts';
+import { preprocessOption, providerOption, wholeNumber } from './options.ts';
 import { note, noteSkipped, print } from './terminal.ts';
 
 interface Options {
@@ -18,8 +18,10 @@ interface Options {
   readonly cell?: number;
   readonly max: number;
   readonly provider: Provider;
+  readonly preprocess?: Partial<Preprocess>;
 }
 
+/** `graft show`. */
 export function showCommand(): Command {
   return new Command('show')
     .description('Draw images on one sheet, titled with their folders or with predictions.')
@@ -31,19 +33,19 @@ export function showCommand(): Command {
     .option('--cell <pixels>', 'width and height of an image (default: 160)', wholeNumber(16))
     .option('--max <n>', 'images at most', wholeNumber(1), 64)
     .addOption(providerOption())
+    .addOption(preprocessOption())
     .action(run);
 }
 
 async function run(images: string[], options: Options): Promise<void> {
-  if (options.force !== true) await refuseExisting(options.output);
-  const { files, skipped } = await listImages(images);
-  for (const file of skipped) noteSkipped(file);
-  if (files.length === 0) throw nothingToShow(images);
+  await checkTarget(options.output, options);
+  const files = await imageArguments(images);
   const shown = files.slice(0, options.max);
   if (shown.length < files.length)
     note(`Showing the first ${shown.length} of ${files.length} images`);
   const items = options.model === undefined ? shown.map(titled) : await predicted(shown, options);
-  await writeContactSheet(options.output, items, options);
+  if (items.length === 0) throw noneReadable(images);
+  await writeContactSheet(options.output, items, { ...options, onSkip: noteSkipped });
   print(`${options.output}\n  ${items.length} images`);
 }
 
@@ -53,7 +55,8 @@ function titled(file: string): SheetItem {
 }
 
 async function predicted(files: readonly string[], options: Options): Promise<SheetItem[]> {
-  const model = await loadModel(options.model ?? '', { provider: options.provider });
+  const { provider, preprocess } = options;
+  const model = await loadModel(options.model ?? '', { provider, preprocess });
   try {
     const items: SheetItem[] = [];
     for await (const { file, top } of predict(model, files, { top: 1, onSkip: noteSkipped })) {
@@ -64,11 +67,4 @@ async function predicted(files: readonly string[], options: Options): Promise<Sh
   } finally {
     await model.close();
   }
-}
-
-function nothingToShow(paths: readonly string[]): ToolkitError {
-  return new ToolkitError('DATASET_EMPTY', 'There is no image to show', {
-    where: { file: paths.join(', ') },
-    hint: 'Give image files (png, jpg, bmp, gif, webp, tif), or folders that hold some.',
-  });
 }

@@ -4,6 +4,7 @@ import Table from 'cli-table3';
 /** Whether a person is looking: tables and bars for people, plain lines for programs. */
 export const isTerminal = (): boolean => process.stdout.isTTY;
 
+/** Lines of output. */
 export function print(...lines: readonly string[]): void {
   for (const line of lines) console.log(line);
 }
@@ -13,6 +14,7 @@ export function note(line: string): void {
   console.error(line);
 }
 
+/** Names a file that was passed over, and why. */
 export function noteSkipped({
   path,
   reason,
@@ -32,31 +34,43 @@ export function tableText(head: readonly string[], rows: readonly (readonly stri
 
 /** A progress bar on stderr; nothing where no one is looking. */
 export interface Progress {
-  update(done: number, total: number): void;
+  /** Where the total is not known, only what is done is shown. */
+  update(done: number, total: number | undefined): void;
   stop(): void;
 }
 
+/** Progress of so many of a unit, such as images. */
 export function progressBar(label: string, unit: string): Progress {
   if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
-  const bar = new SingleBar(
-    {
-      format: `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
-      hideCursor: true,
-      clearOnComplete: true,
-      etaBuffer: 50,
-    },
-    Presets.shades_classic,
-  );
-  let isStarted = false;
+  let bar: SingleBar | undefined;
   return {
     update(done, total) {
-      if (!isStarted) bar.start(total, done);
-      isStarted = true;
-      bar.setTotal(total);
+      const most = total ?? Number.MAX_SAFE_INTEGER;
+      if (!bar) {
+        bar = newBar(
+          total === undefined
+            ? `${label} {value} ${unit} · {duration_formatted}`
+            : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+        );
+        bar.start(most, done);
+      }
+      bar.setTotal(most);
       bar.update(done);
     },
-    stop: () => bar.stop(),
+    stop: () => bar?.stop(),
   };
+}
+
+/** Gives back the cursor that a progress bar hides: for a process that ends before the bar does. */
+export function showCursor(): void {
+  if (process.stderr.isTTY) process.stderr.write('\u001B[?25h\n');
+}
+
+function newBar(format: string): SingleBar {
+  return new SingleBar(
+    { format, hideCursor: true, clearOnComplete: true, etaBuffer: 50 },
+    Presets.shades_classic,
+  );
 }
 
 /** 553,434,112 bytes as "527.8 MiB". */
@@ -67,6 +81,7 @@ export function bytesText(bytes: number): string {
   return `${power === 0 ? value : value.toFixed(1)} ${units[power] ?? ''}`;
 }
 
+/** 138357544 as "138,357,544". */
 export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }

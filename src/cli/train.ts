@@ -2,10 +2,14 @@ import { Command, Option } from 'commander';
 import { optimizers } from '../train/optimizers.ts';
 import { headLosses, type TrainSettings } from '../train/settings.ts';
 import { type TrainEvent, type TrainOptions, train } from '../train/train.ts';
-import { positiveNumber, providerOption, wholeNumber } from './options.ts';
+import { positiveNumber, preprocessOption, providerOption, share, wholeNumber } from './options.ts';
 import { bytesText, note, type Progress, print, progressBar } from './terminal.ts';
 
-interface Options extends Pick<TrainOptions, 'provider' | 'force' | 'at'> {
+interface Options
+  extends Pick<
+    TrainOptions,
+    'provider' | 'preprocess' | 'force' | 'at' | 'strict' | 'featureBatch'
+  > {
   readonly output?: string;
   readonly valid?: string;
   readonly epochs: number;
@@ -23,6 +27,7 @@ interface Options extends Pick<TrainOptions, 'provider' | 'force' | 'at'> {
   readonly history?: string;
 }
 
+/** `graft train`. */
 export function trainCommand(): Command {
   return new Command('train')
     .description('Fit a new last layer on a folder of images, and splice it into one ONNX file.')
@@ -35,7 +40,7 @@ export function trainCommand(): Command {
     .option('--batch <n>', 'images a step', wholeNumber(1), 64)
     .addOption(new Option('--optimizer <name>').choices(Object.keys(optimizers)).default('adam'))
     .option('--lr <rate>', 'learning rate (default: Keras’ own of the optimizer)', positiveNumber)
-    .option('--momentum <m>', 'of SGD and RMSprop', Number)
+    .option('--momentum <m>', 'of SGD, and of RMSprop by the rules of Keras 3', share('one'))
     .option('--nesterov', 'Nesterov’s momentum, for SGD')
     .addOption(
       new Option('--keras <generation>', 'whose update rules').choices(['1', '3']).default('3'),
@@ -44,15 +49,18 @@ export function trainCommand(): Command {
     .option(
       '--dropout <rate>',
       'share of the features dropped (default: as before the old head)',
-      Number,
+      share('less'),
     )
     .option('--seed <n>', 'of first weights, order and dropout', wholeNumber(0), 0)
     .option('--no-shuffle', 'keep the order of the files')
     .option('--at <value>', 'where the features are taken (default: before the last dense layer)')
+    .option('--feature-batch <n>', 'images at once while features are computed', wholeNumber(1), 16)
+    .option('--strict', 'fail on an image that cannot be read, instead of skipping it')
     .option('--cache <folder>', 'where features are kept (default: in the user’s cache)')
     .option('--no-cache', 'keep no features')
     .option('--history <file>', 'the history as JSON (default: beside the output)')
     .addOption(providerOption())
+    .addOption(preprocessOption())
     .action(run);
 }
 
@@ -69,6 +77,9 @@ async function run(base: string, folder: string, options: Options): Promise<void
       history,
       force: options.force,
       provider: options.provider,
+      preprocess: options.preprocess,
+      strict: options.strict,
+      featureBatch: options.featureBatch,
       at: options.at,
       cache: options.cache === true ? undefined : options.cache,
       ...settingsOf(options),
@@ -158,7 +169,7 @@ function planText(event: PlanEvent, { seed, shuffle, loss, provider }: Options):
   return [
     `Found ${trainImages} images belonging to ${classes.length} classes: ${classes.join(', ')}`,
     `Taken off: ${cut.removed.join(', ')}. Frozen up to "${cut.at}" (${cut.width} features).`,
-    `New head: ${dropout > 0 ? `Dropout(${dropout}), ` : ''}Dense(${classes.length}, softmax), ` +
+    `New head: ${dropout > 0 ? `Dropout(${Number(dropout.toPrecision(6))}), ` : ''}Dense(${classes.length}, softmax), ` +
       `${parameters} parameters`,
     `${optimizer.name} (rules of Keras ${optimizer.keras}, learning rate ${optimizer.learningRate}), ` +
       `${loss}, batch ${batchSize}, ${epochs} epochs, seed ${seed}, ` +
@@ -181,7 +192,8 @@ function epochText(event: EpochEvent, samples: number): string {
   ].join('\n');
 }
 
-/** Keras writes small numbers with an exponent. */
+/** Keras writes small numbers with an exponent; so are those of a training that runs away. */
 function measureText(value: number): string {
-  return Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4);
+  const size = Math.abs(value);
+  return value === 0 || (size > 1e-3 && size < 1e6) ? value.toFixed(4) : value.toExponential(4);
 }

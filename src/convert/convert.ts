@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { ToolkitError } from '../errors.ts';
 import type { Decision, KerasModel, KerasOrigin, Kernels } from '../keras/model.ts';
@@ -41,7 +42,7 @@ export interface ConversionReport extends KerasOrigin {
  * Converts a Keras file to an ONNX file, which is there whole or not at all.
  *
  * Memory: the graph, one chunk of 4 MiB, and the largest weight whose axes must be moved. Throws what opening,
- * `convertModel` and writing throw; OUTPUT_EXISTS before any work.
+ * `convertModel` and writing throw; before any work OUTPUT_EXISTS, and OPTION_INVALID for an output that is the input.
  */
 export async function convert(
   file: string,
@@ -49,6 +50,7 @@ export async function convert(
 ): Promise<ConversionReport> {
   const output = options.output ?? beside(file);
   if (options.force !== true) await refuseExisting(output);
+  await refuseSame(file, output);
   const hash = sha256Of(file);
   try {
     return await convertHashed(file, hash.digest, { ...options, output });
@@ -107,6 +109,18 @@ function beside(file: string): string {
     });
   }
   return `${extension ? file.slice(0, -extension.length) : file}.onnx`;
+}
+
+/** Overwriting is one thing, losing the weights that are being converted another. */
+async function refuseSame(file: string, output: string): Promise<void> {
+  const [from, to] = await Promise.all(
+    [file, output].map((path) => realpath(path).catch(() => '')),
+  );
+  if (from === '' || from !== to) return;
+  throw new ToolkitError('OPTION_INVALID', 'The output is the file that is to be converted', {
+    where: { file: output },
+    hint: 'Choose another name with -o: the Keras file would be lost.',
+  });
 }
 
 function orderingOf(model: KerasModel): 'th' | 'tf' | undefined {

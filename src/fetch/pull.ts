@@ -8,6 +8,7 @@ import { discard, forgetOrigin, lock, partialBytes } from './partial.ts';
 import { type Source, type SourceTable, sources } from './sources.ts';
 import { type Verdict, verify } from './verify.ts';
 
+/** How a file is pulled. */
 export interface PullOptions {
   /** Cache folder; by default `graft/models` in $XDG_CACHE_HOME, or in ~/.cache. */
   readonly dir?: string | undefined;
@@ -36,6 +37,7 @@ interface PullProgress {
   readonly total: number | undefined;
 }
 
+/** A file that is here, and how that is known. */
 export interface PullResult extends Verdict {
   readonly name: string;
   readonly title: string;

@@ -2,7 +2,14 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ToolkitError } from '../errors.ts';
 import { outputFault } from '../output.ts';
-import { forgetOrigin, type Origin, partialBytes, type ResumePoint, startOver } from './partial.ts';
+import {
+  discard,
+  forgetOrigin,
+  type Origin,
+  partialBytes,
+  type ResumePoint,
+  startOver,
+} from './partial.ts';
 import type { Source } from './sources.ts';
 import { signatureOf, sizeBounds } from './verify.ts';
 
@@ -55,6 +62,7 @@ export async function take(
     return await fill(file, response, { ...request, ...delivery }, target);
   } finally {
     await file.close();
+    if ((await partialBytes(part)) === 0) await discard(part);
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { kerasLines, withKerasWeights } from './keras-weights.ts';
 import { type GraphView, type Line, layerLines, nodeLines } from './lines.ts';
 
+/** What is estimated, and what a person may say about a file that does not speak for itself. */
 export interface InspectOptions {
   /** Samples at once in the memory estimates; 1 by default. */
   readonly batch?: number | undefined;

@@ -2,6 +2,7 @@ import type { DType, TensorSource } from '../tensor.ts';
 
 /** Who wrote a file. Meanings of layers differ between them: see `KerasOrigin`. */
 export type Generation = 'Keras 0' | 'Keras 1' | 'Keras 2' | 'tf.keras' | 'Keras 3';
+/** Which convolution kernels were trained for: true convolution, or correlation. */
 export type Kernels = 'theano' | 'tensorflow';
 
 /** What the meaning of a layer depends on besides its config: the golden rule is f(class, config, origin). */

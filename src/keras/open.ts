@@ -135,12 +135,24 @@ function architectureGeneration(architecture: Json, stated: unknown): Generation
 }
 
 function readArchitecture(arch: string, recipes: readonly string[]): Json {
-  if (existsSync(arch)) return parseJson(readFileSync(arch, 'utf8'), { file: arch });
+  if (existsSync(arch)) return parseJson(readText(arch), { file: arch });
   throw new ToolkitError(
     'FILE_MISSING',
     `There is neither a file nor a known architecture "${arch}"`,
     { where: { file: arch }, hint: `Known architectures: ${recipes.join(', ')}.` },
   );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ToolkitError('FILE_UNREADABLE', 'The architecture cannot be read', {
+      where: { file: path },
+      hint: 'Give the JSON file of model.to_json(), and check its permissions.',
+      cause,
+    });
+  }
 }
 
 interface Finishing {

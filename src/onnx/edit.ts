@@ -231,7 +231,9 @@ function keptTensor(
 ): readonly Piece[] {
   const tensor = tensorAt(base, at);
   if (!tensor || !needed.values.has(tensor.name)) return [];
-  const source = splice.replaced?.get(tensor.name);
+  // External data is taken in: the new file may lie in another folder, and is to be whole.
+  const isExternal = tensor.range !== undefined && tensor.range.file !== base.path;
+  const source = splice.replaced?.get(tensor.name) ?? (isExternal ? tensor : undefined);
   if (!source) return [carried(file, at)];
   return field(graphField.initializer, encodeTensor(tensor.name, source));
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import protobuf from 'protobufjs/minimal.js';
 import { ToolkitError } from '../errors.ts';
+import { foreignFault } from './foreign.ts';
 
 /** Bytes that are known only when they are written; their number is known before. */
 interface LazyBytes {
@@ -180,6 +181,8 @@ function fieldAt(bytes: Uint8Array, start: number): Field | undefined {
 }
 
 function notProtobuf(file: FileRanges, at: number, end: number | undefined): ToolkitError {
+  const foreign = foreignFault(file.path, file.read(0, Math.min(32, file.size)));
+  if (foreign) return foreign;
   if (end !== undefined && end > file.size && at > 0) return truncated(file.path, end, file.size);
   return new ToolkitError('ONNX_INVALID', `No ONNX field can be read at byte ${at}`, {
     where: { file: file.path },

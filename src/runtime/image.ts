@@ -25,8 +25,7 @@ const defaultMaxPixels = 16383 * 16383;
  *
  * The orientation tag and colour profiles are ignored, alpha is dropped, moving pictures show their first frame, CMYK
  * is turned plainly, 16-bit grey is clipped to 255. The decoding is one job of the thread pool, begun before this
- * returns, so that it goes on while a model runs (GIF,
- * BMP, TIFF and 16-bit PNG take several jobs). Throws FILE_MISSING, IMAGE_UNREADABLE.
+ * returns, so that it goes on while a model runs (GIF, BMP, TIFF and 16-bit PNG take several jobs). Throws FILE_MISSING, IMAGE_UNREADABLE.
  */
 export async function readImage(source: ImageSource, options: ImageOptions = {}): Promise<Pixels> {
   const maxPixels = options.maxPixels ?? defaultMaxPixels;
@@ -173,7 +172,7 @@ function imageFault(fault: unknown, source: ImageSource, maxPixels: number): unk
   }
   const isTooLarge = /pixel limit/.test(reasonOf(fault));
   const isOurs = fault instanceof PictureFault || fault instanceof BmpFault;
-  const why = isTooLarge ? `it has more than ${maxPixels} pixels` : reasonOf(fault);
+  const why = isTooLarge ? `it has more than ${maxPixels} pixels` : damageOf(fault);
   return new ToolkitError('IMAGE_UNREADABLE', `The picture cannot be read: ${why}`, {
     where,
     hint: isTooLarge
@@ -181,6 +180,12 @@ function imageFault(fault: unknown, source: ImageSource, maxPixels: number): unk
       : 'Save it again in an image program, or take it out.',
     cause: isOurs ? undefined : fault,
   });
+}
+
+/** libvips keeps its message in one place for all threads: another's decoding may have taken it away. */
+function damageOf(fault: unknown): string {
+  const reason = reasonOf(fault);
+  return reason === '' || reason === 'Unknown error' ? 'it is damaged or cut short' : reason;
 }
 
 function reasonOf(fault: unknown): string {

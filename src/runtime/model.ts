@@ -91,7 +91,8 @@ function preprocessOf(
       model,
       'The model does not say how pictures become its input (metadata "graft.preprocess" is missing); ' +
         `its input is ${spelled(input)}`,
-      'Say it: the option "preprocess" with size, color, layout, resize and mode (none, caffe, tf, torch).',
+      'Say it with the option "preprocess" (--preprocess): mode none, caffe, tf or torch; and color, resize, layout and ' +
+        'size where they are not as the input suggests.',
     );
   }
   const preprocess: Preprocess = { size, layout, color, resize, mode, inGraph };

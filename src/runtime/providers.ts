@@ -55,6 +55,7 @@ const rules = {
   },
 } satisfies Record<string, ProviderRule>;
 
+/** The name of what a model runs on. */
 export type Provider = keyof typeof rules;
 
 /** How each provider is found, asked for and refused. */

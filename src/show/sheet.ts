@@ -1,5 +1,6 @@
 import { ToolkitError } from '../errors.ts';
 import { writeOutput } from '../output.ts';
+import type { SkippedFile } from '../runtime/folder.ts';
 import { encodePng, readImage } from '../runtime/image.ts';
 import type { Pixels } from '../runtime/pixels.ts';
 import { resize } from '../runtime/resize.ts';
@@ -18,11 +19,15 @@ export interface SheetOptions {
   readonly columns?: number | undefined;
   /** Width and height of a picture in pixels; its proportions are kept. Default 160. */
   readonly cell?: number | undefined;
+  /** Told of each picture that cannot be read. */
+  readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
 }
 
 const margin = 16;
 const titleHeight = 26;
 const fontSize = 13;
+/** A larger sheet than this takes gigabytes to draw. */
+const mostPixels = 100_000_000;
 /** As many pictures are decoded at once as Node has threads for. */
 const atOnce = 4;
 
@@ -30,7 +35,8 @@ const atOnce = 4;
  * A grid of pictures with a title under each, as a PNG.
  *
  * A picture that cannot be read leaves a crossed, grey field. Titles in Latin letters need no fonts; others are drawn
- * with those of the system. Memory: the sheet, and four decoded pictures.
+ * with those of the system. Memory: the sheet, and four decoded pictures. Throws DATASET_EMPTY, and OPTION_INVALID for
+ * a sheet of more than 100 million pixels.
  */
 export async function contactSheet(
   items: readonly SheetItem[],
@@ -49,8 +55,11 @@ export async function contactSheet(
     const thumbnails = await Promise.all(some.map(({ file }) => thumbnail(file, grid.cell)));
     thumbnails.forEach((picture, i) => {
       const place = placeOf(grid, first + i);
-      if (picture) paste(sheet, picture, place, grid.cell);
-      else drawings.push(crossed(place, grid.cell));
+      if ('data' in picture) paste(sheet, picture, place, grid.cell);
+      else {
+        drawings.push(crossed(place, grid.cell));
+        options.onSkip?.(picture);
+      }
       drawings.push(titleOf(some[i]?.title ?? '', place, grid.cell));
     });
   }
@@ -88,6 +97,13 @@ function gridOf(count: number, { columns, cell = 160 }: SheetOptions): Grid {
 function blank({ columns, rows, cell }: Grid): Pixels {
   const width = margin + columns * (cell + margin);
   const height = margin + rows * (cell + titleHeight + margin);
+  if (width * height > mostPixels) {
+    throw new ToolkitError(
+      'OPTION_INVALID',
+      `The sheet would have ${width} by ${height} pixels, at most ${mostPixels} can be drawn`,
+      { hint: 'Take fewer pictures (--max), or draw them smaller (--cell).' },
+    );
+  }
   return { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(255) };
 }
 
@@ -98,8 +114,8 @@ function placeOf({ columns, cell }: Grid, index: number): Place {
   };
 }
 
-/** The picture as large as fits, small ones enlarged in whole pixels; `undefined` when it cannot be read. */
-async function thumbnail(file: string, cell: number): Promise<Pixels | undefined> {
+/** The picture as large as fits, small ones enlarged in whole pixels; or why it cannot be read. */
+async function thumbnail(file: string, cell: number): Promise<Pixels | SkippedFile> {
   try {
     const pixels = await readImage(file);
     const scale = cell / Math.max(pixels.width, pixels.height);
@@ -107,8 +123,8 @@ async function thumbnail(file: string, cell: number): Promise<Pixels | undefined
     const size = [fitting(pixels.height), fitting(pixels.width)] as const;
     return resize(pixels, size, scale > 2 ? 'nearest' : 'bicubic');
   } catch (fault) {
-    if (fault instanceof ToolkitError && fault.code !== 'RUNTIME_MISSING') return undefined;
-    throw fault;
+    if (!(fault instanceof ToolkitError) || fault.code === 'RUNTIME_MISSING') throw fault;
+    return { path: file, reason: fault.message.split('\n')[0] ?? fault.message };
   }
 }
 

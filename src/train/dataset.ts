@@ -5,6 +5,7 @@ import type { StoredModel } from '../onnx/read.ts';
 import { imageBatches } from '../runtime/batches.ts';
 import { type LabelledFile, listImageFolder, type SkippedFile } from '../runtime/folder.ts';
 import { type LoadedModel, type LoadOptions, loadModel } from '../runtime/model.ts';
+import { onnxruntimeVersion } from '../runtime/session.ts';
 import { defaultCacheFolder, type FeatureStore, openStore } from './cache.ts';
 import type { FeatureCut } from './cut.ts';
 import { fileDigest, prefixDigest } from './digest.ts';
@@ -36,6 +37,8 @@ export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads'
   readonly cache?: string | false | undefined;
   /** Images a run. Default 16. */
   readonly batch?: number | undefined;
+  /** An image that cannot be read is an error instead of being passed over. Default false. */
+  readonly strict?: boolean | undefined;
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   readonly onProgress?: ((progress: FeatureProgress) => void) | undefined;
 }
@@ -54,7 +57,7 @@ export interface FeatureProgress {
  * Rows are kept on disk under a key of all they depend on: the beginning's nodes and weights, the preprocessing, the
  * provider, and the content of the image. So an interrupted run goes on, a new image costs only itself, and nothing
  * stale is ever read. Images that cannot be read are passed over and named. Memory: the rows, and one batch of images.
- * Throws DATASET_EMPTY, FILE_MISSING, MODEL_CARD_INVALID, and what `openSession` throws.
+ * Throws DATASET_EMPTY, FILE_MISSING, MODEL_CARD_INVALID, when strict IMAGE_UNREADABLE, and what `openSession` throws.
  */
 export async function extractFeatures(
   model: StoredModel,
@@ -77,6 +80,9 @@ export async function extractFeatures(
   }
 }
 
+/** Goes up when pictures of the same content are decoded or resized to other numbers than before. */
+const picturesVersion = 1;
+
 interface Work {
   readonly model: LoadedModel;
   readonly at: string;
@@ -93,7 +99,8 @@ async function openWork(
   const loaded = await loadModel(model.path, { provider, threads, preprocess, outputs: [at] });
   try {
     const { cache = defaultCacheFolder() } = options;
-    const key = [prefixDigest(model, at), loaded.preprocess, loaded.session.provider, width];
+    const made = [picturesVersion, onnxruntimeVersion, loaded.session.provider];
+    const key = [prefixDigest(model, at), loaded.preprocess, made, width];
     const name = createHash('sha256').update(JSON.stringify(key)).digest('hex');
     const store = cache === false ? undefined : openStore(cache, name, width);
     const close = async (): Promise<void> => {
@@ -134,17 +141,12 @@ interface Rows {
 }
 
 async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Promise<Rows> {
-  const byPath = new Map<string, Float32Array>();
   const digests = new Map(wanted.files.map(({ path }, i) => [path, wanted.images[i]]));
   const total = wanted.files.length;
-  const digested = new Set(wanted.images.filter((image) => image !== undefined));
-  const known = await work.store?.read(digested);
-  for (const [path, image] of digests) {
-    const row = image === undefined ? undefined : known?.get(image);
-    if (row) byPath.set(path, row);
-  }
+  const byPath = await storedRows(work.store, digests);
   const cached = byPath.size;
-  options.onProgress?.({ done: cached, total, cached });
+  let done = cached;
+  options.onProgress?.({ done, total, cached });
   const missing = wanted.files.filter(({ path }) => !byPath.has(path));
   const skipped: SkippedFile[] = [];
   const onSkip = (skip: SkippedFile): void => {
@@ -152,17 +154,36 @@ async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Prom
     options.onSkip?.(skip);
   };
   const { preprocess, fixedBatch } = work.model;
+  const { strict } = options;
   const batch = fixedBatch ?? options.batch ?? 16;
-  for await (const images of imageBatches(missing, { preprocess, batch, onSkip })) {
+  for await (const images of imageBatches(missing, { preprocess, batch, strict, onSkip })) {
     const rows = await featureRows(work, images, wanted.width);
     images.files.forEach((path, i) => byPath.set(path, rows[i] ?? new Float32Array(0)));
     await work.store?.append(
       images.files.map((path) => digests.get(path) ?? ''),
       rows,
     );
-    options.onProgress?.({ done: byPath.size + skipped.length, total, cached });
+    done = byPath.size + skipped.length;
+    options.onProgress?.({ done, total, cached });
   }
+  // When the last images cannot be read, no batch comes after them.
+  if (done < total) options.onProgress?.({ done: total, total, cached });
   return { byPath, cached, skipped };
+}
+
+/** The rows that are kept already, by path. */
+async function storedRows(
+  store: FeatureStore | undefined,
+  digests: ReadonlyMap<string, string | undefined>,
+): Promise<Map<string, Float32Array>> {
+  const rows = new Map<string, Float32Array>();
+  const images = new Set([...digests.values()].filter((image) => image !== undefined));
+  const known = await store?.read(images);
+  for (const [path, image] of digests) {
+    const row = image === undefined ? undefined : known?.get(image);
+    if (row) rows.set(path, row);
+  }
+  return rows;
 }
 
 async function featureRows(

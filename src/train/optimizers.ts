@@ -66,20 +66,52 @@ type Rules = Pick<Optimizer, 'slots' | 'update'>;
 
 interface Row {
   readonly learningRate: number;
+  /** What can be set of it besides what all optimizers have. */
+  readonly takes: readonly Special[];
+  /** Of these, what Keras 1 did not have. */
+  readonly later: readonly Special[];
   /** The update rules; `epsilon` is Keras' default of the generation where none was given. */
   readonly make: (options: OptimizerOptions, epsilon: number, keras: KerasRules) => Rules;
 }
 
+/** Settings that only some optimizers have. */
+const special = [
+  'momentum',
+  'nesterov',
+  'rho',
+  'centered',
+  'beta1',
+  'beta2',
+  'amsgrad',
+] as const satisfies readonly (keyof OptimizerOptions)[];
+
+type Special = (typeof special)[number];
+
 /** The optimizers, one row a kind. Formulas: keras 1.2.2 keras/optimizers.py, keras 3 keras/src/optimizers. */
 export const optimizers = {
-  sgd: { learningRate: 0.01, make: sgd },
-  rmsprop: { learningRate: 0.001, make: rmsprop },
-  adam: { learningRate: 0.001, make: adam },
+  sgd: { learningRate: 0.01, takes: ['momentum', 'nesterov'], later: [], make: sgd },
+  rmsprop: {
+    learningRate: 0.001,
+    takes: ['rho', 'momentum', 'centered'],
+    later: ['momentum', 'centered'],
+    make: rmsprop,
+  },
+  adam: {
+    learningRate: 0.001,
+    takes: ['beta1', 'beta2', 'amsgrad'],
+    later: ['amsgrad'],
+    make: adam,
+  },
 } as const satisfies Readonly<Record<string, Row>>;
 
 type OptimizerName = keyof typeof optimizers;
 
-/** Fills in Keras' defaults. Throws OPTION_INVALID for two kinds of clipping under Keras 3, which knows only one at a time. */
+/**
+ * Fills in Keras' defaults.
+ *
+ * Throws OPTION_INVALID for a setting that the optimizer does not have, for a momentum outside 0..1, and for two kinds
+ * of clipping under Keras 3, which knows only one at a time.
+ */
 export function makeOptimizer(options: OptimizerOptions): Optimizer {
   const { name, keras = 3, clipnorm, clipvalue } = options;
   if (keras === 3 && clipnorm !== undefined && clipvalue !== undefined) {
@@ -90,6 +122,7 @@ export function makeOptimizer(options: OptimizerOptions): Optimizer {
     );
   }
   const row: Row = optimizers[name];
+  checkSpecial(options, row);
   const epsilon = options.epsilon ?? (keras === 1 ? 1e-8 : 1e-7);
   return {
     name,
@@ -100,6 +133,28 @@ export function makeOptimizer(options: OptimizerOptions): Optimizer {
     clipvalue,
     ...row.make(options, epsilon, keras),
   };
+}
+
+/** A setting that would change nothing is a mistake of the caller. */
+function checkSpecial(options: OptimizerOptions, { takes, later }: Row): void {
+  const { name, keras = 3, momentum = 0 } = options;
+  const known = keras === 1 ? takes.filter((setting) => !later.includes(setting)) : takes;
+  const unknown = special.filter(
+    (setting) => options[setting] !== undefined && !known.includes(setting),
+  );
+  if (unknown.length > 0) {
+    throw new ToolkitError('OPTION_INVALID', `${name} of Keras ${keras} has no ${list(unknown)}`, {
+      hint: `It has ${list([...known, 'learningRate', 'decay', 'epsilon'])}: leave the rest out, or take another optimizer.`,
+    });
+  }
+  if (momentum >= 0 && momentum <= 1) return;
+  throw new ToolkitError('OPTION_INVALID', `"momentum" should be from 0 to 1, but is ${momentum}`, {
+    hint: 'Correct it, or leave it out for none.',
+  });
+}
+
+function list(names: readonly string[]): string {
+  return names.join(', ');
 }
 
 /** v ← μ·v - lr·g; p ← p + v, or with Nesterov's momentum p ← p + μ·v - lr·g. */

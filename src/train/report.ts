@@ -43,7 +43,8 @@ export function historyOf(
     optimizer: numbers,
     base: basename(base.path),
     data: { train: dataOf(sets.train), ...(sets.valid && { valid: dataOf(sets.valid) }) },
-    epochs: history,
+    // Times are for people who watch: without them equal trainings give equal files.
+    epochs: history.map(({ seconds: _seconds, ...measures }) => measures),
     ...(before && { before }),
   };
 }

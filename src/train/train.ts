@@ -1,5 +1,7 @@
+import { resolve } from 'node:path';
+import { ToolkitError } from '../errors.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
-import { refuseExisting, writeOutput } from '../output.ts';
+import { checkTarget, writeOutput } from '../output.ts';
 import type { SkippedFile } from '../runtime/folder.ts';
 import { type FeatureCut, popLayer } from './cut.ts';
 import {
@@ -9,7 +11,7 @@ import {
   type FeatureSet,
 } from './dataset.ts';
 import { type EpochRecord, fitHead } from './fit.ts';
-import { checkFolders } from './folders.ts';
+import { checkClasses, checkFolders } from './folders.ts';
 import { denseHead } from './head.ts';
 import type { Optimizer } from './optimizers.ts';
 import { historyOf, type Plan, type Report, type Sets } from './report.ts';
@@ -20,7 +22,7 @@ import type { Samples } from './training.ts';
 /** What a fine-tuning is made of. */
 export interface TrainOptions
   extends TrainSettings,
-    Pick<FeatureOptions, 'provider' | 'threads' | 'preprocess' | 'cache'> {
+    Pick<FeatureOptions, 'provider' | 'threads' | 'preprocess' | 'cache' | 'strict'> {
   /** The ONNX model to start from. */
   readonly base: string;
   /** Folder of the training images, one sub-folder a class. */
@@ -32,6 +34,8 @@ export interface TrainOptions
   readonly force?: boolean | undefined;
   /** File for the history as JSON; none by default. */
   readonly history?: string | undefined;
+  /** Images a run while features are computed. Default 16. */
+  readonly featureBatch?: number | undefined;
   /** Value at which the features are taken. Default: what goes into the last dense layer. */
   readonly at?: string | undefined;
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
@@ -77,7 +81,7 @@ export interface TrainResult {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const settings = checkedSettings(options);
-  if (options.force !== true) await refuseTargets(options);
+  await checkTargets(options);
   const base = readModel(options.base);
   const cut = popLayer(base, options.at === undefined ? {} : { at: options.at });
   const sets = await featureSets(base, cut, options);
@@ -110,9 +114,15 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 }
 
 /** Before hours of work, not after. */
-async function refuseTargets({ output, history }: TrainOptions): Promise<void> {
-  await refuseExisting(output);
-  if (history !== undefined) await refuseExisting(history);
+async function checkTargets({ output, history, force }: TrainOptions): Promise<void> {
+  await checkTarget(output, { force });
+  if (history === undefined) return;
+  await checkTarget(history, { force });
+  if (resolve(history) !== resolve(output)) return;
+  throw new ToolkitError('OPTION_INVALID', 'The model and its history cannot be the same file', {
+    where: { file: history },
+    hint: 'Choose another name for the history.',
+  });
 }
 
 async function featureSets(
@@ -121,20 +131,22 @@ async function featureSets(
   options: TrainOptions,
 ): Promise<Sets> {
   await checkFolders(options.train, options.valid);
-  const { provider, threads, preprocess, cache, onEvent } = options;
+  const { provider, threads, preprocess, cache, strict, onEvent } = options;
   const extract = (folder: string, part: Part): Promise<FeatureSet> =>
     extractFeatures(base, cut, folder, {
       provider,
       threads,
       preprocess,
       cache,
+      strict,
+      batch: options.featureBatch,
       onSkip: (skipped) => onEvent?.({ kind: 'skip', part, ...skipped }),
       onProgress: (progress) => onEvent?.({ kind: 'features', part, ...progress }),
     });
-  return {
-    train: await extract(options.train, 'train'),
-    valid: options.valid === undefined ? undefined : await extract(options.valid, 'valid'),
-  };
+  const learnt = await extract(options.train, 'train');
+  checkClasses(options.train, learnt);
+  const valid = options.valid === undefined ? undefined : await extract(options.valid, 'valid');
+  return { train: learnt, valid };
 }
 
 /** Features with one-hot targets. */

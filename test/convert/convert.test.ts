@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,17 @@ describe('convert', () => {
     expect(await readFile(output, 'utf8')).toBe('mine');
     await convert(input, { kernels: 'theano', output, force: true });
     expect(readModel(output).outputs).toHaveLength(1);
+  });
+
+  it('never takes the place of its own input', async () => {
+    const input = join(folder, 'digits.h5');
+    await symlink(input, join(folder, 'link.h5'));
+    for (const output of [input, join(folder, 'link.h5')]) {
+      await expect(convert(input, { output, force: true })).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+      });
+    }
+    expect(await readFile(input)).toEqual(await readFile(digits));
   });
 
   it('leaves nothing behind when it fails', async () => {

@@ -139,6 +139,7 @@ describe('what is not the file', () => {
   it('refuses a file that does not begin like one', async () => {
     mirror.replies = [(_, response) => response.end('PK something')];
     expect((await faultOf(mirror.pull())).message).toContain('does not begin like such a file');
+    expect(await readdir(mirror.dir)).toEqual([]);
   });
 
   // 50,000 numbers of 4 bytes and 8 bytes of signature
@@ -167,6 +168,12 @@ describe('what is not the file', () => {
 });
 
 describe('the cache folder', () => {
+  it('is a file', async () => {
+    const dir = join(mirror.dir, 'file');
+    await writeFile(dir, '');
+    expect((await faultOf(mirror.pull({ dir }))).code).toBe('OUTPUT_UNWRITABLE');
+  });
+
   it.runIf(process.platform === 'linux')('says when the disk is full', async () => {
     mirror.replies = [whole];
     await symlink('/dev/full', join(mirror.dir, 'tiny.h5.part'));

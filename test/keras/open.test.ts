@@ -11,6 +11,12 @@ const models = fileURLToPath(new URL('../../models/', import.meta.url));
 const tiny = `${fixtures}k1.2.2-theano-th/vgg_tiny/`;
 const gist = `${fixtures}k0.3.3-theano-th/vgg_gist/`;
 
+test('an architecture that cannot be read is named', async () => {
+  const arch = fileURLToPath(new URL('.', import.meta.url));
+  const fault = await openFault(`${models}digits_vgg.h5`, 'FILE_UNREADABLE', { arch });
+  expect(fault.where.file).toBe(arch);
+});
+
 describe('weights of Keras 1 with their architecture', () => {
   test('gives the layers of the manifest, in today’s words', async () => {
     const model = await open(`${tiny}weights.h5`, { arch: `${tiny}arch.json` });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import onnxProto from 'onnx-proto';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -139,6 +139,24 @@ describe('a splice', () => {
     expect(readModel(to).irVersion).toBe(14);
   });
 
+  it('takes external data in, so that the new file is whole in another folder', async () => {
+    const folder = temporaryFolder();
+    const [from, to] = [join(folder, 'a.onnx'), join(folder, 'elsewhere', 'b.onnx')];
+    const proto = onnxProto.onnx.ModelProto.decode(encodeModel(twoLayers(), { name: 'two' }));
+    const weight = proto.graph?.initializer?.[0];
+    if (!weight) throw new Error('there is a weight');
+    writeFileSync(join(folder, 'weights.bin'), weight.rawData ?? '');
+    delete weight.rawData;
+    weight.externalData = [{ key: 'location', value: 'weights.bin' }];
+    weight.dataLocation = onnxProto.onnx.TensorProto.DataLocation.EXTERNAL;
+    const bytes = Buffer.from(onnxProto.onnx.ModelProto.encode(proto).finish());
+    writeFileSync(from, bytes);
+    mkdirSync(join(folder, 'elsewhere'));
+    await spliceModel(readModel(from), to, { at: 'hidden', head: head(), metadata: {} });
+    const result = await run(readFileSync(to), feeds);
+    expectClose(numbers(result['classes']), [6000, 6000, 6000]);
+  });
+
   it('leaves nothing behind when the value is unknown', async () => {
     const folder = temporaryFolder();
     const from = join(folder, 'a.onnx');
@@ -185,7 +203,10 @@ function withUnknownFields(bytes: Uint8Array): Uint8Array {
 describe('a broken file', () => {
   it.each([
     ['cut short', (bytes: Uint8Array) => bytes.slice(0, bytes.byteLength - 700), 'FILE_TRUNCATED'],
-    ['of another kind', () => Buffer.from('<!DOCTYPE html><html></html>'), 'ONNX_INVALID'],
+    ['that is a page', () => Buffer.from('<!DOCTYPE html><html></html>'), 'FILE_UNRECOGNISED'],
+    ['of Keras', () => Buffer.from('\x89HDF\r\n\x1a\n\0\0\0', 'latin1'), 'FILE_UNRECOGNISED'],
+    ['that is a pointer', () => Buffer.from('version https://git-lfs.x/1\n'), 'FILE_UNRECOGNISED'],
+    ['of another kind', () => Buffer.alloc(100, 0xff), 'ONNX_INVALID'],
     ['empty', () => Buffer.alloc(0), 'ONNX_INVALID'],
   ])('%s is refused', (_, broken, code) => {
     const path = join(temporaryFolder(), 'm.onnx');

@@ -80,6 +80,24 @@ describe('contactSheet', () => {
     expect(colorAt(sheet, 20, 16 + 30)).toEqual([238, 238, 238]);
   });
 
+  it('names a picture that cannot be read', async () => {
+    const path = join(folder, 'none.png');
+    const skipped: string[] = [];
+    const items = [
+      { file: red, title: 'here' },
+      { file: path, title: 'gone' },
+    ];
+    await contactSheet(items, { cell: 40, onSkip: (skip) => skipped.push(skip.path) });
+    expect(skipped).toEqual([path]);
+  });
+
+  it('refuses a sheet that is too large to draw', async () => {
+    const items = Array.from({ length: 9 }, () => ({ file: red, title: 'one' }));
+    await expect(contactSheet(items, { cell: 5000 })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+  });
+
   it('refuses an empty sheet', async () => {
     await expect(contactSheet([])).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });

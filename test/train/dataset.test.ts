@@ -117,6 +117,25 @@ describe('extractFeatures', () => {
     expect([set.files.length, set.skipped.length]).toEqual([15, 1]);
   });
 
+  it('fails on an image that cannot be read when strict', async () => {
+    const { folder } = await place();
+    const path = join(folder, '8', '0001.png');
+    await writeFile(path, 'not a picture');
+    await expect(extract(folder, { cache: false, strict: true })).rejects.toMatchObject({
+      code: 'IMAGE_UNREADABLE',
+      where: { file: path },
+    });
+  });
+
+  it('tells its progress to the end when the last images cannot be read', async () => {
+    const { folder, cache } = await place();
+    await extract(folder, { cache });
+    await writeFile(join(folder, '9', '0009.png'), 'not a picture');
+    const done: number[] = [];
+    await extract(folder, { cache, onProgress: (progress) => done.push(progress.done) });
+    expect(done).toEqual([15, 16]);
+  });
+
   it('keeps the rows of another preprocessing apart', async () => {
     const { folder, cache } = await place();
     await extract(folder, { cache });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -134,9 +134,17 @@ describe('train', () => {
       optimizer: { name: 'adam', keras: 3, learningRate: 0.001 },
       base: 'digits.onnx',
       data: { train: { images: { 8: 32, 9: 32 } }, valid: { images: { 8: 8, 9: 8 } } },
-      epochs: result.history,
+      epochs: result.history.map(({ seconds: _seconds, ...measures }) => measures),
     });
     expect(JSON.parse(await readFile(history, 'utf8'))).toEqual(card.history);
+  });
+
+  it('gives the same file, to the byte, for the same options', async () => {
+    const [one, other] = [await fewOptions(), await fewOptions()];
+    await train(one);
+    await train(other);
+    const [first, second] = [await readFile(one.output), await readFile(other.output)];
+    expect(first.equals(second)).toBe(true);
   });
 
   it('gives the same weights for the same seed, and goes on from its own result', async () => {
@@ -191,6 +199,46 @@ describe('train', () => {
     await expect(train(options)).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });
     expect(events).toEqual([]);
     await train({ ...options, force: true });
+  });
+
+  it('refuses an output that cannot be written, before any work', async () => {
+    const options = await fewOptions();
+    const events: TrainEvent[] = [];
+    const onEvent = (event: TrainEvent) => events.push(event);
+    const gone = join(options.output, 'gone.onnx');
+    for (const targets of [{ output: gone }, { history: gone }, { output: gone, force: true }]) {
+      await expect(train({ ...options, ...targets, onEvent })).rejects.toMatchObject({
+        code: 'OUTPUT_UNWRITABLE',
+        where: { file: gone },
+      });
+    }
+    await expect(train({ ...options, history: options.output, onEvent })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+    expect(events).toEqual([]);
+  });
+
+  it('refuses a class of which no image can be read', async () => {
+    const { train: folder, valid } = await writeDigits([8, 9], 6);
+    for (const name of await readdir(join(folder, '9'))) {
+      await writeFile(join(folder, '9', name), 'not a picture');
+    }
+    const run = train({ ...(await fewOptions()), train: folder, valid });
+    await expect(run).rejects.toMatchObject({ code: 'DATASET_CLASSES', where: { file: folder } });
+    await expect(run).rejects.toThrow('there are none of "9"');
+  });
+
+  it('refuses a validation folder without images, before any work', async () => {
+    const { train: folder, valid } = await writeDigits([8, 9], 6);
+    for (const name of ['8', '9']) {
+      await rm(join(valid, name), { recursive: true });
+      await mkdir(join(valid, name));
+    }
+    const events: TrainEvent[] = [];
+    const options = { ...(await fewOptions()), train: folder, valid };
+    const run = train({ ...options, onEvent: (event) => events.push(event) });
+    await expect(run).rejects.toMatchObject({ code: 'DATASET_EMPTY', where: { file: valid } });
+    expect(events).toEqual([]);
   });
 
   it('names the classes in which the folders differ', async () => {

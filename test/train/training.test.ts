@@ -159,6 +159,15 @@ describe('makeOptimizer', () => {
     expect(makeOptimizer({ name: 'sgd' })).toMatchObject({ learningRate: 0.01, slots: [] });
   });
 
+  it.each([
+    [{ name: 'adam', momentum: 0.9 }, 'adam of Keras 3 has no momentum'],
+    [{ name: 'rmsprop', nesterov: true }, 'rmsprop of Keras 3 has no nesterov'],
+    [{ name: 'rmsprop', keras: 1, momentum: 0.9 }, 'rmsprop of Keras 1 has no momentum'],
+    [{ name: 'sgd', momentum: Number.NaN }, '"momentum" should be from 0 to 1, but is NaN'],
+  ] as const)('refuses %o, which would be passed over', (options, message) => {
+    expect(() => makeOptimizer(options)).toThrow(message);
+  });
+
   it('refuses two kinds of clipping under the rules of Keras 3', () => {
     const options = { name: 'sgd', clipnorm: 1, clipvalue: 0.5 } as const;
     expect(() => makeOptimizer(options)).toThrow('clipnorm 1 and clipvalue 0.5');

@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { classList, preprocessOption, share } from '../../src/cli/options.ts';
+import { temporaryFolder } from '../files.ts';
+
+describe('classList', () => {
+  it('takes names by comma, a name a line, and a JSON array', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'lines.txt'), 'cat\r\ndog\n');
+    writeFileSync(join(folder, 'array.json'), '["cat", "dog"]');
+    const given = ['cat, dog', join(folder, 'lines.txt'), join(folder, 'array.json')];
+    expect(given.map(classList)).toEqual(given.map(() => ['cat', 'dog']));
+  });
+
+  it("takes Keras' class index, in the order of its numbers", () => {
+    const path = fileURLToPath(new URL('../../models/imagenet_class_index.json', import.meta.url));
+    const names = classList(path);
+    expect([names.length, names[0], names[2], names[999]]).toEqual([
+      1000,
+      'tench',
+      'great_white_shark',
+      'toilet_tissue',
+    ]);
+  });
+
+  it.each(['{"a":', '{"a": 1}', '[1]'])('refuses %s as wrong usage', (text) => {
+    const path = join(temporaryFolder(), 'classes.json');
+    writeFileSync(path, text);
+    expect(() => classList(path)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe('share', () => {
+  it('is a number from 0 to 1', () => {
+    expect([share('one')('1'), share('less')('0.5')]).toEqual([1, 0.5]);
+    for (const text of ['abc', '', '-0.1', '1']) expect(() => share('less')(text)).toThrow();
+  });
+});
+
+function parsed(text: string): unknown {
+  return new Command()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .addOption(preprocessOption())
+    .parse(['--preprocess', text], { from: 'user' })
+    .opts()['preprocess'];
+}
+
+describe('--preprocess', () => {
+  it('is a mode, or parts by comma', () => {
+    expect(parsed('tf')).toEqual({ mode: 'tf' });
+    expect(parsed('caffe,color=bgr,size=299x224,layout=nhwc')).toEqual({
+      mode: 'caffe',
+      color: 'bgr',
+      size: [299, 224],
+      layout: 'nhwc',
+    });
+  });
+
+  it.each(['imagenet', 'size=224', 'colour=rgb', 'mode'])('refuses %s', (text) => {
+    expect(() => parsed(text)).toThrow();
+  });
+});
