@@ -1,6 +1,6 @@
 import { type ActivationName, activations } from './activations.ts';
 import type { Bench } from './layer.ts';
-import { axisIn, elementwise, type KerasTensor } from './layout.ts';
+import { axisIn, inLayoutOf, type KerasTensor } from './layout.ts';
 
 /** The tensor with an activation on it. */
 export function activated(
@@ -16,5 +16,5 @@ export function activated(
     lastAxis: axisIn(x, -1),
     generation: origin.generation,
   });
-  return elementwise(x, value);
+  return inLayoutOf(x, value);
 }

@@ -1,5 +1,5 @@
 import type { Where } from '../errors.ts';
-import type { ConfigReader } from '../keras/config.ts';
+import { type ConfigReader, isJson } from '../keras/config.ts';
 import { type ActivationName, activationNamed, activationNames } from './activations.ts';
 import { unsupported } from './layer.ts';
 import { type Padding, paddings } from './padding.ts';
@@ -43,9 +43,14 @@ export function readPadding(config: ConfigReader): Padding {
   return config.oneOf('padding', paddings, 'valid');
 }
 
-/** The row of the activation table for a config's `activation`; absent and null mean linear. */
-export function readActivation(config: ConfigReader, where: Where): ActivationName {
-  const value = config.raw('activation') ?? 'linear';
+/** The row of the activation table for a config's `activation`; null means linear, and so does absent by default. */
+export function readActivation(
+  config: ConfigReader,
+  where: Where,
+  { key = 'activation', byDefault = 'linear' }: { key?: string; byDefault?: ActivationName } = {},
+): ActivationName {
+  const raw = config.raw(key);
+  const value = raw === undefined ? byDefault : (functionName(raw) ?? 'linear');
   const name = typeof value === 'string' ? activationNamed(value) : undefined;
   if (name) return name;
   throw unsupported(
@@ -53,6 +58,12 @@ export function readActivation(config: ConfigReader, where: Where): ActivationNa
     where,
     `Known activations: ${activationNames.toSorted().join(', ')}.`,
   );
+}
+
+/** Keras 3 may write a function as an object that names it. */
+function functionName(value: unknown): unknown {
+  if (!isJson(value) || value['class_name'] !== 'function') return value;
+  return typeof value['config'] === 'string' ? value['config'] : value;
 }
 
 /** Pairs [before, after] for each of `rank` spatial axes: one number for all, one each, or two each. */

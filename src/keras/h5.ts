@@ -3,10 +3,11 @@ import type { ready } from 'h5wasm';
 import { ToolkitError } from '../errors.ts';
 import { sourceOf } from '../source.ts';
 import { type DType, dtypeBytes, sizeOf, type TensorSource } from '../tensor.ts';
+import type { FileRange } from './file-range.ts';
 import { hasExternalStorage } from './h5-header.ts';
 import { checkSize, unsafe } from './h5-safety.ts';
 import { type AttributeType, attributeValues } from './h5-values.ts';
-import { type FileRange, openHdf5Range } from './recognise.ts';
+import { asHdf5, openHdf5Range } from './recognise.ts';
 import { slabs } from './slabs.ts';
 
 type Hdf5Module = Awaited<typeof ready>;
@@ -44,13 +45,14 @@ async function startModule(): Promise<Hdf5Module> {
 }
 
 /**
- * Opens an HDF5 file for reading. HDF5 sees one file in a file system of its own, never the host's.
+ * Opens an HDF5 file, or a part of a file that is one, for reading. HDF5 sees one file in a file system of its own,
+ * never the host's. The range becomes the result's, whatever happens.
  *
  * Throws what `openHdf5Range` throws, and FILE_UNREADABLE for damage that HDF5 itself reports.
  */
-export async function openHdf5(file: string): Promise<Hdf5File> {
+export async function openHdf5(file: string | FileRange): Promise<Hdf5File> {
   const module = await loadModule();
-  const range = openHdf5Range(file);
+  const range = typeof file === 'string' ? openHdf5Range(file) : asHdf5(file);
   const name = `/${++opened}.h5`;
   try {
     mountRange(module, name, range);
@@ -210,6 +212,10 @@ class OpenHdf5 implements Hdf5File {
       const name = `${metadata.signed ? 'int' : 'uint'}${bits}`;
       const found = Object.keys(dtypeBytes).find((dtype): dtype is DType => dtype === name);
       if (found) return found;
+    }
+    const isOpaque = metadata.type === this.#handle.module.H5T_class_t.H5T_OPAQUE.value;
+    if (isOpaque && metadata.size === 2 && this.attribute(path, 'dtype') === 'bfloat16') {
+      return 'bfloat16';
     }
     throw new ToolkitError(
       'FILE_UNREADABLE',

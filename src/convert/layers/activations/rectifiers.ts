@@ -1,0 +1,103 @@
+import type { GraphBuilder } from '../../../onnx/graph.ts';
+import type { Value } from '../../../tensor.ts';
+import { type Bench, defineLayer, type Layer } from '../../layer.ts';
+import { elementwise, type KerasTensor } from '../../layout.ts';
+
+function applied(
+  input: KerasTensor,
+  { graph, layouts }: Bench,
+  emit: (x: Value, graph: GraphBuilder) => Value,
+): KerasTensor {
+  const x = layouts.padded(input);
+  return elementwise(x, emit(x.value, graph));
+}
+
+interface Rectifier {
+  readonly ceiling: number | undefined;
+  readonly slope: number;
+  readonly threshold: number;
+}
+
+/**
+ * ReLU: max_value above it, x above the threshold, and negative_slope · (x - threshold) below.
+ * Source: keras/src/layers/activations/relu.py.
+ */
+export const relu: Layer = defineLayer({
+  keras: ['ReLU'],
+  mask: 'passes',
+  read(config): Rectifier {
+    return {
+      ceiling: config.raw('max_value') == null ? undefined : config.number('max_value'),
+      slope: config.number('negative_slope', 0),
+      threshold: config.number('threshold', 0),
+    };
+  },
+  weights: () => ({}),
+  emit: ({ config, input, ...bench }) =>
+    applied(input, bench, (x, graph) => rectified(x, graph, config)),
+});
+
+function rectified(x: Value, graph: GraphBuilder, { ceiling, slope, threshold }: Rectifier): Value {
+  if (ceiling !== undefined && slope === 0 && threshold === 0) {
+    return graph.add('Clip', [x, graph.floats('zero', [0]), graph.floats('ceiling', [ceiling])]);
+  }
+  const y = unbounded(x, graph, { slope, threshold });
+  return ceiling === undefined ? y : graph.add('Min', [y, graph.floats('ceiling', [ceiling])]);
+}
+
+function unbounded(
+  x: Value,
+  graph: GraphBuilder,
+  { slope, threshold }: Pick<Rectifier, 'slope' | 'threshold'>,
+): Value {
+  if (threshold === 0) {
+    return slope === 0 ? graph.add('Relu', [x]) : graph.add('LeakyRelu', [x], { alpha: slope });
+  }
+  const limit = graph.floats('threshold', [threshold]);
+  const below = graph.add('Mul', [graph.add('Sub', [x, limit]), graph.floats('slope', [slope])]);
+  // Keras keeps what is above the threshold, not what is on it.
+  return graph.add('Where', [graph.add('LessOrEqual', [x, limit]), below, x]);
+}
+
+/** LeakyReLU: x, or negative_slope · x below 0; 0.3 in every generation. Source: keras/src/layers/activations/leaky_relu.py. */
+export const leakyRelu: Layer = defineLayer({
+  keras: ['LeakyReLU'],
+  mask: 'passes',
+  read: (config) => config.number('negative_slope', 0.3),
+  weights: () => ({}),
+  emit: ({ config: alpha, input, ...bench }) =>
+    applied(input, bench, (x, graph) => graph.add('LeakyRelu', [x], { alpha })),
+});
+
+/** ELU: x, or alpha · (exp(x) - 1) below 0. Source: keras/src/layers/activations/elu.py. */
+export const elu: Layer = defineLayer({
+  keras: ['ELU'],
+  mask: 'passes',
+  read: (config) => config.number('alpha', 1),
+  weights: () => ({}),
+  emit: ({ config: alpha, input, ...bench }) =>
+    applied(input, bench, (x, graph) => graph.add('Elu', [x], { alpha })),
+});
+
+/** ThresholdedReLU: x above theta, else 0. Source: keras/layers/advanced_activations.py of Keras 2. */
+export const thresholdedRelu: Layer = defineLayer({
+  keras: ['ThresholdedReLU'],
+  mask: 'passes',
+  read: (config) => config.number('theta', 1),
+  weights: () => ({}),
+  emit: ({ config: alpha, input, ...bench }) =>
+    applied(input, bench, (x, graph) => graph.add('ThresholdedRelu', [x], { alpha })),
+});
+
+/** ThresholdedLinear: 0 nearer to 0 than theta, else x. Source: keras/layers/advanced_activations.py of Keras 0.3. */
+export const thresholdedLinear: Layer = defineLayer({
+  keras: ['ThresholdedLinear'],
+  mask: 'passes',
+  read: (config) => config.number('theta', 1),
+  weights: () => ({}),
+  emit: ({ config: theta, input, ...bench }) =>
+    applied(input, bench, (x, graph) => {
+      const isSmall = graph.add('Less', [graph.add('Abs', [x]), graph.floats('theta', [theta])]);
+      return graph.add('Where', [isSmall, graph.floats('zero', [0]), x]);
+    }),
+});

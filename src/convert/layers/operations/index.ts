@@ -1,0 +1,137 @@
+import { type ConfigReader, isJson } from '../../../keras/config.ts';
+import { defineLayer, type Layer, unsupported } from '../../layer.ts';
+import { OperationCall } from './call.ts';
+import { elementwiseOperations, type Operation } from './elementwise.ts';
+import { reductionOperations } from './reductions.ts';
+import { shapeOperations } from './shapes.ts';
+
+/** Every operation by its name in `keras.ops`. */
+const operations: Readonly<Record<string, Operation>> = {
+  ...elementwiseOperations,
+  ...reductionOperations,
+  ...shapeOperations,
+};
+
+/** Classes of Keras 3 whose operation has not their name in snake case. */
+const classNames: Readonly<Record<string, string>> = {
+  TrueDivide: 'divide',
+  Abs: 'absolute',
+  Fabs: 'absolute',
+  Amax: 'max',
+  Amin: 'min',
+  Arcsin: 'arcsin',
+  Relu6: 'relu6',
+  Log1p: 'log1p',
+  Expm1: 'expm1',
+  StopGradient: 'identity',
+  Copy: 'identity',
+  ConvertToTensor: 'identity',
+  SaturateCast: 'cast',
+  Normalize: 'l2_normalize',
+  GetItem: 'get_item',
+};
+
+/** Functions of TensorFlow, without their modules, that `keras.ops` calls otherwise. */
+const functionNames: Readonly<Record<string, string>> = {
+  truediv: 'divide',
+  realdiv: 'divide',
+  div: 'divide',
+  floordiv: 'floor_divide',
+  floormod: 'mod',
+  sub: 'subtract',
+  mul: 'multiply',
+  abs: 'absolute',
+  neg: 'negative',
+  pow: 'power',
+  getitem: 'get_item',
+  concat: 'concatenate',
+  reverse: 'flip',
+  gather: 'take',
+  clip_by_value: 'clip',
+  reduce_mean: 'mean',
+  reduce_sum: 'sum',
+  reduce_max: 'max',
+  reduce_min: 'min',
+  reduce_prod: 'prod',
+  reduce_variance: 'var',
+  reduce_std: 'std',
+  reduce_any: 'any',
+  reduce_all: 'all',
+  reduce_logsumexp: 'logsumexp',
+  acos: 'arccos',
+  asin: 'arcsin',
+  atan: 'arctan',
+  swish: 'silu',
+  is_nan: 'isnan',
+  stop_gradient: 'identity',
+  convert_to_tensor: 'identity',
+  cast_to_floatx: 'identity',
+  resize: 'resize',
+};
+
+/** TensorFlow's kernels, as TensorFlowOpLayer names them. */
+const kernelNames: Readonly<Record<string, string>> = {
+  AddV2: 'add',
+  Sub: 'subtract',
+  Mul: 'multiply',
+  RealDiv: 'divide',
+  Div: 'divide',
+  Pow: 'power',
+  Neg: 'negative',
+  Abs: 'absolute',
+  ConcatV2: 'concatenate',
+  BatchMatMulV2: 'matmul',
+  MatMul: 'matmul',
+};
+
+function snakeCase(name: string): string {
+  return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toLowerCase();
+}
+
+function operationOf(config: ConfigReader): { readonly name: string; readonly saved: string } {
+  const saved = config.raw('function');
+  if (typeof saved === 'string') {
+    const last = saved.split('.').at(-1) ?? '';
+    return { name: functionNames[last] ?? last, saved };
+  }
+  const node = config.raw('node_def');
+  const kernel = isJson(node) && typeof node['op'] === 'string' ? node['op'] : '';
+  return { name: kernelNames[kernel] ?? snakeCase(kernel), saved: kernel };
+}
+
+/** TensorFlow's functions as nodes of tf.keras models, and its kernels as those of TensorFlow 1.15 to 2.3. */
+export const tensorFlowOperation: Layer = defineLayer({
+  keras: ['TFOpLambda', 'SlicingOpLambda', 'TensorFlowOpLayer'],
+  inputs: 'many',
+  read(config, _, where) {
+    const { name, saved } = operationOf(config);
+    const operation = operations[name];
+    if (operation) return { operation, config };
+    throw unsupported(
+      `The TensorFlow function "${saved}" cannot be converted`,
+      where,
+      `Build the model with layers instead. Functions that can be converted: ${Object.keys(operations).toSorted().join(', ')}.`,
+    );
+  },
+  weights: () => ({}),
+  emit: ({ config, given, ...bench }) =>
+    config.operation(new OperationCall(given, config.config, bench)),
+});
+
+/** The rule for an operation that is a node of a Keras 3 model, whose class is "ops.<name>". */
+export function operationNamed(className: string): Layer | undefined {
+  if (!className.startsWith('ops.')) return undefined;
+  const saved = className.slice('ops.'.length);
+  const operation = operations[classNames[saved] ?? snakeCase(saved)];
+  return operation && keras3Operation(className, operation);
+}
+
+function keras3Operation(className: string, operation: Operation): Layer {
+  return defineLayer({
+    keras: [className],
+    inputs: 'many',
+    read: (config) => config,
+    weights: () => ({}),
+    emit: ({ config, given, ...bench }) => operation(new OperationCall(given, config, bench)),
+  });
+}
