@@ -30,9 +30,14 @@ export {
 export type { DType, Shape, TensorSource, Value } from './tensor.ts';
 export { type FeatureCut, popLayer } from './train/cut.ts';
 export { extractFeatures, type FeatureOptions, type FeatureSet } from './train/dataset.ts';
+export type { StageRecord } from './train/epoch.ts';
+export type { TrainEvent } from './train/events.ts';
 export { type EpochRecord, type Fit, type FitOptions, fitHead } from './train/fit.ts';
 export { type DenseHeadOptions, denseHead, type Head } from './train/head.ts';
+export { type StageOptions, parseStage } from './train/plan/stage.ts';
 export { fitLogistic, type LabelledRows, type LogisticRegression } from './train/logistic.ts';
 export { makeOptimizer, type OptimizerOptions } from './train/optimizers.ts';
 export { type NewEnd, splice } from './train/splice.ts';
-export { type TrainEvent, type TrainOptions, type TrainResult, train } from './train/train.ts';
+export type { TrainOptions } from './train/options.ts';
+export { type RateCurve, findRate } from './train/rate-finder.ts';
+export { type TrainResult, train } from './train/train.ts';

@@ -1,0 +1,13 @@
+import { GraphBuilder, encodeModel } from './lib.mjs';
+import * as ort from 'onnxruntime-node';
+const g=new GraphBuilder(); const x=g.input('x','float32',['n',25088]), d=g.input('d','float32',['n',4096]);
+g.output(g.add('Gemm',[x,d],{transA:1}));
+const name=g.outputs[0].name; const N=16;
+const se=await ort.InferenceSession.create(encodeModel(g,{name:'o'}),{extra:{session:{'intra_op.allow_spinning':'0'}},logSeverityLevel:4});
+const feeds={x:new ort.Tensor('float32',new Float32Array(N*25088).fill(.5),[N,25088]),d:new ort.Tensor('float32',new Float32Array(N*4096).fill(.25),[N,4096])};
+const buf=new Float32Array(25088*4096);
+const time=async(label,f)=>{for(let i=0;i<5;i++){const a=process.cpuUsage(),t=performance.now();const r=await f();const b=process.cpuUsage(a);console.log(label,'cpu',((b.user+b.system)/1000).toFixed(0),'wall',(performance.now()-t).toFixed(0),'same',r[name].data===buf, r[name].data.buffer===buf.buffer, r[name].data[5]);}};
+await time('fresh',()=>se.run(feeds));
+const pre={[name]:new ort.Tensor('float32',buf,[25088,4096])};
+await time('pre',()=>se.run(feeds,pre));
+console.log('buf filled',buf[5]);
