@@ -6,6 +6,7 @@ import { convertCommand } from './convert.ts';
 import { inspectCommand } from './inspect.ts';
 import { predictCommand } from './predict.ts';
 import { pullCommand } from './pull.ts';
+import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { showCursor } from './terminal.ts';
 import { trainCommand } from './train.ts';
@@ -16,7 +17,9 @@ const exitCodes = { fine: 0, input: 1, usage: 2, bug: 70 } as const;
 
 function program(): Command {
   const graft = new Command('graft')
-    .description('Turns any Keras file into ONNX, runs it and fine-tunes it, without Python.')
+    .description(
+      'Turns any Keras file into ONNX, runs it, fine-tunes it and serves it, without Python.',
+    )
     .version(packageVersion())
     .showHelpAfterError('(graft --help lists the commands)')
     .exitOverride();
@@ -27,6 +30,7 @@ function program(): Command {
     predictCommand,
     trainCommand,
     showCommand,
+    serveCommand,
   ];
   for (const command of commands) graft.addCommand(command().exitOverride());
   return graft;
