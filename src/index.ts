@@ -3,6 +3,15 @@ export {
   type ConvertOptions,
   convert,
 } from './convert/convert.ts';
+export {
+  type Bench,
+  defineLayer,
+  type Emission,
+  type Layer,
+  type LayerRule,
+  type WeightShapes,
+} from './convert/layer.ts';
+export { elementwise, type KerasTensor, kerasTensor, type Layouts } from './convert/layout.ts';
 export { type ErrorCode, errorCodes, ToolkitError, type Where } from './errors.ts';
 export { type PullOptions, type PullResult, pull } from './fetch/pull.ts';
 export { type Inspection, type InspectOptions, inspect } from './inspect/inspect.ts';

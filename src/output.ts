@@ -15,25 +15,59 @@ export async function writeOutput(
   options: { readonly force?: boolean | undefined },
   write: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
-  if (options.force !== true) await refuseExisting(path);
-  const temporary = join(
-    dirname(path),
-    `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
-  );
-  unfinished.add(temporary);
+  await writeOutputs([path], options, async ([file]) => {
+    if (file) await write(file);
+  });
+}
+
+/**
+ * As `writeOutput`, for files that are one: the last of them is what makes the others count.
+ *
+ * It is renamed last, and an older one is removed before the first is renamed: whenever the process is killed, there is
+ * no last file beside others that it does not belong to.
+ */
+export async function writeOutputs(
+  paths: readonly string[],
+  options: { readonly force?: boolean | undefined },
+  write: (files: readonly FileHandle[]) => Promise<void>,
+): Promise<void> {
+  if (options.force !== true) for (const path of paths) await refuseExisting(path);
+  const targets = paths.map((path) => ({ path, temporary: temporaryBeside(path) }));
+  const last = targets.at(-1);
+  if (!last) return;
+  for (const { temporary } of targets) unfinished.add(temporary);
+  const stale: string[] = [];
   try {
-    const file = await open(temporary, 'wx');
-    try {
-      await write(file);
-    } finally {
-      await file.close();
+    await writeTemporary(targets, write);
+    if (targets.length > 1) await rm(last.path, { force: true });
+    for (const { path, temporary } of targets) {
+      await rename(temporary, path);
+      stale.push(path);
     }
-    await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw outputFault(error, path);
+    stale.push(...targets.map(({ temporary }) => temporary));
+    for (const path of stale) await rm(path, { force: true }).catch(() => undefined);
+    throw outputFault(error, last.path);
   } finally {
-    unfinished.delete(temporary);
+    for (const { temporary } of targets) unfinished.delete(temporary);
+  }
+}
+
+function temporaryBeside(path: string): string {
+  const name = `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  return join(dirname(path), name);
+}
+
+async function writeTemporary(
+  targets: readonly { readonly temporary: string }[],
+  write: (files: readonly FileHandle[]) => Promise<void>,
+): Promise<void> {
+  const files: FileHandle[] = [];
+  try {
+    for (const { temporary } of targets) files.push(await open(temporary, 'wx'));
+    await write(files);
+  } finally {
+    for (const file of files) await file.close();
   }
 }
 

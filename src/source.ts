@@ -1,29 +1,39 @@
+import { type Order, scatterStrip } from './scatter.ts';
 import { type DType, dtypeBytes, sizeOf, type TensorSource } from './tensor.ts';
 
 /** The size of the pieces in which weights travel. */
 export const chunkBytes = 4 * 1024 * 1024;
 
-/** Buffers of one chunk that no one is using. */
+/** How much of a tensor is put in order at once, where all of it would be more. */
+const stripBytes = 4 * chunkBytes;
+
+/** Buffers that no one is using, the last one given back in front. */
 const spare: Uint8Array[] = [];
+const mostSpare = 4;
 
 /**
- * Lends two buffers of at least `bytes` to a loop over chunks.
+ * Lends buffers of at least the given sizes to a loop over chunks.
  *
  * Weights come by the hundred: a fresh buffer for each would wait for the garbage collector in the tens of megabytes.
  */
-function* lend(
-  bytes: number,
-  loop: (first: Uint8Array, second: Uint8Array) => Iterable<Uint8Array>,
+function* lend<Sizes extends readonly number[]>(
+  sizes: Sizes,
+  loop: (buffers: { readonly [At in keyof Sizes]: Uint8Array }) => Iterable<Uint8Array>,
 ): Iterable<Uint8Array> {
-  const isUsual = bytes <= chunkBytes;
-  const buffer = (): Uint8Array =>
-    (isUsual ? spare.pop() : undefined) ?? new Uint8Array(Math.max(bytes, chunkBytes));
-  const [first, second] = [buffer(), buffer()];
+  const buffers = sizes.map(taken);
   try {
-    yield* loop(first, second);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- map keeps the length of a tuple, and forgets it
+    yield* loop(buffers as { readonly [At in keyof Sizes]: Uint8Array });
   } finally {
-    if (isUsual) spare.push(first, second);
+    spare.unshift(...buffers.filter(({ byteLength }) => byteLength <= stripBytes));
+    spare.length = Math.min(spare.length, mostSpare);
   }
+}
+
+function taken(bytes: number): Uint8Array {
+  const at = spare.findIndex(({ byteLength }) => byteLength >= bytes);
+  const [buffer] = at < 0 ? [] : spare.splice(at, 1);
+  return buffer ?? new Uint8Array(Math.max(bytes, chunkBytes));
 }
 
 /** A source that reads by element ranges; whole rows of the first axis are kept together where they fit a chunk. */
@@ -39,7 +49,7 @@ export function sourceOf(
     read,
     chunks() {
       const step = chunkElements(dtype, shape);
-      return lend(step * dtypeBytes[dtype], function* (buffer) {
+      return lend([step * dtypeBytes[dtype]] as const, function* ([buffer]) {
         for (let start = 0; start < total; start += step) {
           yield read(start, Math.min(step, total - start), buffer);
         }
@@ -110,8 +120,9 @@ const views = new WeakMap<TensorSource, View>();
 /**
  * The source with its axes permuted as by ONNX `Transpose`, and then the axes `flips` (of the result) reversed.
  *
- * Lazy; permuting back costs nothing. Memory: the smallest leading block that the permutation leaves in place
- * (a 3×3 kernel when only the kernel is flipped, the whole tensor for HWIO → OIHW).
+ * Lazy; permuting back costs nothing. Memory, in chunks: 16 MiB and one piece, or one index of the result's first axis if
+ * that is more; in ranges: the smallest leading block that the permutation leaves in place (a 3×3 kernel when only the
+ * kernel is flipped, the whole tensor for HWIO → OIHW).
  */
 export function permuted(
   source: TensorSource,
@@ -160,10 +171,14 @@ function viewSource({ root, perm, flips }: View): TensorSource {
       return out.subarray(from, from + count * width);
     },
     chunks() {
+      if (block * width > chunkBytes && width <= 4) {
+        return strips(root, { shape: blockShape, ...moved }, total / block);
+      }
       const step = Math.max(1, Math.floor(chunkBytes / width / Math.max(block, 1)));
       const all = block === 0 ? 0 : total / block;
       const gather = gathering();
-      return lend(Math.min(step, all) * block * width, function* (from, to) {
+      const bytes = Math.min(step, all) * block * width;
+      return lend([bytes, bytes] as const, function* ([from, to]) {
         for (let first = 0; first < all; first += step) {
           const blocks = Math.min(step, all - first);
           const out = to.subarray(0, blocks * block * width);
@@ -173,6 +188,27 @@ function viewSource({ root, perm, flips }: View): TensorSource {
       });
     },
   };
+}
+
+/** Large blocks, each in strips of the result's first axis; the block is read once for every strip. */
+function strips(root: TensorSource, order: Order, blocks: number): Iterable<Uint8Array> {
+  const { shape, perm } = order;
+  const width = dtypeBytes[root.dtype];
+  const extent = shape[perm[0] ?? 0] ?? 1;
+  const block = sizeOf(shape);
+  const slice = (block / extent) * width;
+  const step = Math.min(extent, Math.max(1, Math.floor(stripBytes / slice)));
+  const pieceBytes = Math.max(chunkBytes, (shape.at(-1) ?? 1) * width);
+  return lend([step * slice, pieceBytes] as const, function* ([buffer, piece]) {
+    for (let at = 0; at < blocks; at++) {
+      for (let first = 0; first < extent; first += step) {
+        const strip = { first, end: Math.min(first + step, extent) };
+        const out = buffer.subarray(0, (strip.end - first) * slice);
+        scatterStrip(root, order, { origin: at * block, strip, out, piece });
+        yield out;
+      }
+    }
+  });
 }
 
 type Gather = (bytes: Uint8Array, out: Uint8Array, blocks: number) => void;
@@ -262,4 +298,38 @@ function copyRuns(
       at += layout.size;
     }
   }
+}
+
+/** Sources one behind the other along their first axis; their other sizes are the same. Lazy. */
+export function joined(sources: readonly TensorSource[]): TensorSource {
+  const [first] = sources;
+  if (!first) throw new Error('Bug: nothing to join');
+  if (sources.length === 1) return first;
+  const rows = sources.reduce((sum, { shape }) => sum + (shape[0] ?? 1), 0);
+  const width = dtypeBytes[first.dtype];
+  return sourceOf(first.dtype, [rows, ...first.shape.slice(1)], (start, count) => {
+    const out = new Uint8Array(count * width);
+    let base = 0;
+    for (const source of sources) {
+      const size = sizeOf(source.shape);
+      const from = Math.max(start, base);
+      const to = Math.min(start + count, base + size);
+      if (from < to) out.set(source.read(from - base, to - from), (from - start) * width);
+      base += size;
+    }
+    return out;
+  });
+}
+
+/** The rows of a source in equal blocks, put into another order: block i of the result is block `order[i]`. Lazy. */
+export function rowBlocks(source: TensorSource, order: readonly number[]): TensorSource {
+  if (order.every((block, i) => block === i)) return source;
+  const [rows = 1, ...rest] = source.shape;
+  const shape = [rows / order.length, ...rest];
+  const block = sizeOf(shape);
+  return joined(
+    order.map((at) =>
+      sourceOf(source.dtype, shape, (start, count) => source.read(at * block + start, count)),
+    ),
+  );
 }

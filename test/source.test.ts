@@ -53,6 +53,21 @@ describe('a permuted source', () => {
     );
   });
 
+  it.each([
+    ['HWIO to OIHW', [3, 3, 512, 300], [3, 2, 0, 1], []],
+    ['HWIO to OIHW, flipped', [3, 3, 512, 300], [3, 2, 0, 1], [2, 3]],
+    ['in more than one strip', [8, 700, 1000], [2, 0, 1], [0]],
+    ['in strips of an axis that is not the last', [1500, 4, 1000], [1, 2, 0], [0, 2]],
+    ['in several blocks', [2, 1100, 1024], [0, 2, 1], []],
+  ])('of many megabytes is the same, and never whole in memory: %s', (_, shape, perm, flips) => {
+    const source = counting(shape);
+    const moved = permuted(source, perm, flips);
+    const sizes = [...moved.chunks()].map(({ byteLength }) => byteLength);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(16 * 1024 * 1024);
+    const bytes = Buffer.concat(Array.from(moved.chunks(), (chunk) => chunk.slice()));
+    expect(bytes.equals(moved.read(0, sizeOf(shape)))).toBe(true);
+  });
+
   it('costs nothing when it is undone', () => {
     const source = counting([2, 3, 4, 5]);
     const there = permuted(source, [2, 3, 1, 0], [0, 1]);

@@ -4,11 +4,13 @@ import { ToolkitError } from '../errors.ts';
 import { removeUnfinished } from '../output.ts';
 import { convertCommand } from './convert.ts';
 import { inspectCommand } from './inspect.ts';
+import { packCommand, unpackCommand } from './pack.ts';
 import { predictCommand } from './predict.ts';
 import { pullCommand } from './pull.ts';
 import { showCommand } from './show.ts';
 import { showCursor } from './terminal.ts';
 import { trainCommand } from './train.ts';
+import { verifyCommand } from './verify.ts';
 import { packageVersion } from './version.ts';
 
 /** What a process ends with: 1, the input is at fault; 2, wrong usage; 70, a bug of ours. */
@@ -23,10 +25,13 @@ function program(): Command {
   const commands = [
     pullCommand,
     convertCommand,
+    verifyCommand,
     inspectCommand,
     predictCommand,
     trainCommand,
     showCommand,
+    packCommand,
+    unpackCommand,
   ];
   for (const command of commands) graft.addCommand(command().exitOverride());
   return graft;

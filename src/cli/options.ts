@@ -20,6 +20,19 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('A number above 0 is needed.');
 }
 
+/** A number of at least 0. */
+export function toleranceNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('A number of at least 0 is needed.');
+}
+
+export function reportOption(): Option {
+  return new Option('--report <kind>', 'how the result is printed')
+    .choices(['text', 'json'])
+    .default('text');
+}
+
 /** A number from 0 to 1, or to less than 1. */
 export function share(most: 'one' | 'less'): (text: string) => number {
   return (text) => {
@@ -85,6 +98,52 @@ export function providerOption(): Option {
     .default('cpu' satisfies Provider);
 }
 
+/** What a person may say about a Keras file where it does not speak for itself. */
+export function kerasOptions(): readonly Option[] {
+  return [
+    new Option(
+      '--arch <file|name>',
+      'architecture of a file that holds weights only: JSON, YAML, or the name of a recipe',
+    ),
+    new Option(
+      '--kernels <kind>',
+      'the convolution the kernels were trained for, where the file does not say',
+    ).choices(['theano', 'tensorflow']),
+    new Option(
+      '--ordering <kind>',
+      'where channels are, where the file does not say: first (th) or last (tf)',
+    ).choices(['th', 'tf']),
+    new Option('--bn-running-std <kind>', 'what Keras 1 stored under the name running_std').choices(
+      ['variance', 'std'],
+    ),
+    new Option('--legacy-dropout-scale', 'Dropout scales at inference, as in Keras up to 0.2'),
+  ];
+}
+
+export function inputLayoutOption(): Option {
+  return new Option(
+    '--input-layout <layout>',
+    'layout of image inputs, instead of the Keras model’s own',
+  ).choices(['nchw', 'nhwc']);
+}
+
+export function modeOption(): Option {
+  return new Option(
+    '--preprocess <mode>',
+    'what is done to pixels before the model, as Keras’ preprocess_input calls it',
+  ).choices(['none', 'caffe', 'tf', 'torch']);
+}
+
+/** NAME=PRESET, once or more. */
+export function lambdaList(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, name, preset] = /^(.+?)=(.+)$/.exec(text) ?? [];
+  if (name !== undefined && preset !== undefined) return { ...before, [name]: preset };
+  throw new InvalidArgumentError('NAME=PRESET is needed, such as lambda_1=vgg_preprocess.');
+}
+
 const pictureParts = z.strictObject({
   mode: z.enum(['none', 'caffe', 'tf', 'torch']).exactOptional(),
   color: z.enum(['rgb', 'bgr', 'gray']).exactOptional(),
@@ -110,14 +169,3 @@ export function preprocessOption(): Option {
     throw new InvalidArgumentError(z.prettifyError(read.error));
   });
 }
-
-/** The option that overrules which convolution the kernels are for. */
-export function kernelsOption(): Option {
-  return new Option(
-    '--kernels <kind>',
-    'the convolution the kernels were trained for, where the file does not say',
-  ).choices(['theano', 'tensorflow']);
-}
-
-/** What `--arch` is for. */
-export const archHelp = 'architecture of a file that holds weights only: a JSON file, or a recipe';

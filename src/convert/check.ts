@@ -1,7 +1,7 @@
 import { ToolkitError } from '../errors.ts';
-import type { KerasGraph, KerasModel } from '../keras/model.ts';
-import { layerNamed, layerNames } from './layers/index.ts';
-import { whereOf } from './walk.ts';
+import type { KerasGraph, KerasLayer, KerasModel } from '../keras/model.ts';
+import { layerNames } from './layers/index.ts';
+import { type Rules, whereOf } from './walk.ts';
 
 /**
  * Reads every layer's config before anything is emitted.
@@ -9,8 +9,8 @@ import { whereOf } from './walk.ts';
  * Throws one KERAS_LAYER_UNSUPPORTED for all layers that cannot be converted, KERAS_CONFIG_INVALID for the first
  * config that is wrong.
  */
-export function checkLayers(model: KerasModel): void {
-  const faults = faultsOf(model, model.graph, '');
+export function checkLayers(model: KerasModel, rules: Rules): void {
+  const faults = graphFaults({ model, rules }, model.graph, '');
   const [first, ...others] = faults;
   if (!first) return;
   if (others.length === 0) throw first;
@@ -25,28 +25,73 @@ export function checkLayers(model: KerasModel): void {
   );
 }
 
-function faultsOf(model: KerasModel, graph: KerasGraph, prefix: string): readonly ToolkitError[] {
-  return graph.layers.flatMap((layer) => {
-    const name = `${prefix}${layer.name}`;
-    if (layer.model) return faultsOf(model, layer.model, `${name}/`);
-    if (layer.className === 'InputLayer') return [];
-    const where = whereOf(model, layer, name);
-    const rule = layerNamed(layer.className);
-    if (!rule) {
-      return [
-        new ToolkitError(
-          'KERAS_LAYER_UNSUPPORTED',
-          `The layer class "${layer.savedClassName}" cannot be converted`,
-          { where, hint: `Layer classes that can: ${layerNames.join(', ')}.` },
-        ),
-      ];
-    }
-    try {
-      rule.check(layer, model.origin, where);
-      return [];
-    } catch (error) {
-      if (error instanceof ToolkitError && error.code === 'KERAS_LAYER_UNSUPPORTED') return [error];
-      throw error;
-    }
-  });
+interface Checking {
+  readonly model: KerasModel;
+  readonly rules: Rules;
+}
+
+function graphFaults(
+  checking: Checking,
+  graph: KerasGraph,
+  prefix: string,
+): readonly ToolkitError[] {
+  return graph.layers.flatMap((layer) => layerFaults(checking, layer, `${prefix}${layer.name}`));
+}
+
+function layerFaults(checking: Checking, layer: KerasLayer, name: string): readonly ToolkitError[] {
+  const { model, rules } = checking;
+  if (layer.model) return graphFaults(checking, layer.model, `${name}/`);
+  if (layer.className === 'InputLayer') return [];
+  const where = whereOf(model, layer, name);
+  const rule = rules(layer.className);
+  if (!rule) {
+    return [
+      new ToolkitError(
+        'KERAS_LAYER_UNSUPPORTED',
+        `The layer class "${layer.savedClassName}" cannot be converted`,
+        { where, hint: unknownHint(layer) },
+      ),
+    ];
+  }
+  const inner = rule.wraps === 'layers' ? (layer.wrapped ?? []) : [];
+  return [
+    ...inner.flatMap((wrapped) => layerFaults(checking, wrapped, `${name}/${wrapped.name}`)),
+    ...ownFaults(() => rule.check(layer, model.origin, where)),
+  ];
+}
+
+function ownFaults(check: () => void): readonly ToolkitError[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof ToolkitError && error.code === 'KERAS_LAYER_UNSUPPORTED') return [error];
+    throw error;
+  }
+}
+
+/** Why a class has no rule, for those that never will; else what one can do about it. */
+const refusals: Readonly<Record<string, string>> = {
+  ...named(
+    'StringLookup TextVectorization',
+    'Its inputs are texts: look the words up before the model, and give it their numbers.',
+  ),
+  ...named(
+    'Hashing HashedCrossing',
+    'It hashes texts or numbers: do that before the model, and give it the hashes.',
+  ),
+  ...named(
+    'STFTSpectrogram MelSpectrogram',
+    'Compute the spectrogram before the model, and give it that.',
+  ),
+};
+
+function named(classes: string, hint: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(classes.split(' ').map((name) => [name, hint]));
+}
+
+function unknownHint(layer: KerasLayer): string {
+  const reason = refusals[layer.className];
+  if (reason !== undefined) return reason;
+  return `Give a rule for it (defineLayer, convert(file, { layers })), or rebuild the model without it. Classes that can be converted: ${layerNames.join(', ')}.`;
 }

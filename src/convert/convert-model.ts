@@ -1,13 +1,23 @@
-import type { Decision, KerasModel } from '../keras/model.ts';
-import type { ModelCard } from '../onnx/card.ts';
+import type { Decision, KerasLayer, KerasModel } from '../keras/model.ts';
+import type { LayerRecord, ModelCard, Preprocess } from '../onnx/card.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
 import { sizeOf, type Value } from '../tensor.ts';
-import { type ImageLayout, imageLayoutOf, layerRecords, preprocessOf } from './card.ts';
+import {
+  type ImageLayout,
+  imageLayoutOf,
+  layerRecords,
+  preprocessDecision,
+  preprocessOf,
+} from './card.ts';
 import { checkLayers } from './check.ts';
 import { classesOf } from './classes.ts';
+import { foldNormalizations } from './fold.ts';
 import { inputTensors } from './inputs.ts';
+import type { Layer } from './layer.ts';
+import { lambdaRule } from './layers/core/lambda.ts';
+import { layerNamed } from './layers/index.ts';
 import { wantedOutputs } from './outputs.ts';
-import { walkModel } from './walk.ts';
+import { type Rules, walkModel } from './walk.ts';
 
 /** What can be asked of a conversion besides the model itself. */
 export interface ModelOptions {
@@ -17,6 +27,15 @@ export interface ModelOptions {
   readonly inputLayout?: ImageLayout | undefined;
   /** Names of the classes, in the order of the output. */
   readonly classes?: readonly string[] | undefined;
+  /**
+   * What is done to pixels of 0 to 255 before the model, in Keras' words; for the model card, since the graph has none
+   * of it. The recipe's where it is left open, else none.
+   */
+  readonly preprocess?: Preprocess['mode'] | undefined;
+  /** What Lambda layers compute: names of presets, by the names of the layers or of their functions. */
+  readonly lambdas?: Readonly<Record<string, string>> | undefined;
+  /** Rules for layer classes of one's own, made with `defineLayer`; they come before the built-in ones. */
+  readonly layers?: readonly Layer[] | undefined;
 }
 
 /** A Keras model as an ONNX graph. The graph reads its weights from the Keras file, which must stay open. */
@@ -37,26 +56,64 @@ export interface Converted {
  * KERAS_WEIGHT_MISSING, ONNX_VALUE_UNKNOWN for a feature that is no layer, OPTION_INVALID.
  */
 export function convertModel(model: KerasModel, options: ModelOptions = {}): Converted {
-  checkLayers(model);
+  const rules = rulesOf(options);
+  checkLayers(model, rules);
   const wanted = wantedOutputs(model, options.features ?? []);
   const graph = new GraphBuilder();
   const layout = options.inputLayout;
   const inputs = inputTensors(model.graph, graph, layout);
-  const walked = walkModel(model, graph, { inputs, wanted: new Set(wanted.keys) });
+  const walked = walkModel(model, graph, {
+    inputs,
+    wanted: new Set(wanted.keys),
+    rules,
+  });
   for (const output of exposed(graph, wanted.keys, walked.outputs)) graph.output(output);
-  const layers = layerRecords(walked);
+  const preprocess = cardPreprocess(model, graph, options);
+  const gone = foldNormalizations(graph);
+  const layers = layerRecords(walked).map((layer) => afterFolding(layer, gone, graph));
   return {
     graph,
     card: {
       classes: classesOf(model, graph.outputs, options.classes),
-      preprocess: cardPreprocess(model, graph, layout),
-      layers: [...layers],
+      preprocess,
+      layers,
     },
-    decisions: model.decisions,
+    decisions: [...model.decisions, ...preprocessDecision(model, preprocess, options.preprocess)],
     layers: layers.length,
-    parameters: parametersOf(walked.layers.map(({ keras }) => keras.weights)),
+    parameters: parametersOf(walked.layers.map(({ keras }) => ownWeights(keras))),
     nodes: graph.nodes.length,
   };
+}
+
+/** A layer whose value or weights went into others has none. */
+function afterFolding(
+  layer: LayerRecord,
+  gone: ReadonlyMap<string, Value>,
+  { initializers }: GraphBuilder,
+): LayerRecord {
+  const parameters = layer.parameters.filter(({ name }) => initializers.has(name));
+  const bias = gone.get(layer.output ?? '');
+  if (!bias) return { ...layer, parameters };
+  const others = parameters.filter(({ name }) => name !== bias.name);
+  const added = { name: bias.name, shape: bias.shape.map(Number) };
+  return { ...layer, parameters: [...others, added], output: null, order: undefined };
+}
+
+/** The rules of the table, after those that the user gives. A registered class is "Package>Name". */
+function rulesOf({ layers = [], lambdas = {} }: ModelOptions): Rules {
+  const given = new Map(
+    layers.flatMap((layer) => layer.keras.map((name) => [name, layer] as const)),
+  );
+  const lambda = lambdaRule(lambdas);
+  return (className) =>
+    given.get(className) ??
+    given.get(className.split('>').at(-1) ?? '') ??
+    (className === 'Lambda' ? lambda : layerNamed(className));
+}
+
+/** The weights of a model that is wrapped are counted with its layers. */
+function ownWeights({ weights, wrapped = [] }: KerasLayer): KerasLayer['weights'] {
+  return wrapped.some(({ model }) => model) ? [] : weights;
 }
 
 /** One value for each output, in order; one that is named twice gets a copy of its own. */
@@ -78,12 +135,13 @@ function exposed(
 function cardPreprocess(
   model: KerasModel,
   graph: GraphBuilder,
-  layout: ImageLayout | undefined,
+  { inputLayout, lambdas = {}, preprocess }: ModelOptions,
 ): ModelCard['preprocess'] {
   const [input] = graph.inputs;
   const [first] = model.graph.inputs;
   if (!input || !first) return undefined;
-  return preprocessOf(model, input, layout ?? imageLayoutOf(model.graph, first.shape));
+  const layout = inputLayout ?? imageLayoutOf(model.graph, first.shape);
+  return preprocessOf(model, input, { layout, lambdas, mode: preprocess });
 }
 
 function parametersOf(

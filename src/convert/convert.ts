@@ -1,38 +1,42 @@
 import { realpath } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import type { Decision, KerasModel, KerasOrigin, Kernels } from '../keras/model.ts';
-import { openKeras } from '../keras/open.ts';
+import type { Decision, KerasModel, KerasOrigin } from '../keras/model.ts';
+import { type OpenKerasOptions, openKeras } from '../keras/open.ts';
 import { cardMetadata, type ModelCard } from '../onnx/card.ts';
 import { writeModel } from '../onnx/write.ts';
 import { refuseExisting } from '../output.ts';
 import { imageLayoutOf } from './card.ts';
 import { type Converted, convertModel, type ModelOptions } from './convert-model.ts';
+import { FiniteCheck } from './finite.ts';
 import { sha256Of } from './hash.ts';
 
 export { convertModel } from './convert-model.ts';
 
 /** What can be asked of a conversion from file to file. */
-export interface ConvertOptions extends ModelOptions {
+export interface ConvertOptions extends ModelOptions, OpenKerasOptions {
   /** Where to write; beside the input, with the extension .onnx, where it is left open. */
   readonly output?: string | undefined;
   /** Overwrites what is there. */
   readonly force?: boolean | undefined;
-  /** The file of an architecture (JSON), or the name of a recipe, for a file that holds weights only. */
-  readonly arch?: string | undefined;
-  /** Which convolution the kernels are for, where the file does not say. */
-  readonly kernels?: Kernels | undefined;
 }
 
 /** What was converted, how it was understood, and what was written. */
 export interface ConversionReport extends KerasOrigin {
   readonly input: string;
   readonly output: string;
+  /** The file of weights beside the output, for a model of 2 GiB or more. */
+  readonly data: string | undefined;
+  /** Of the output and its data. */
   readonly bytes: number;
+  /** Of the input, in hexadecimal. */
+  readonly sha256: string;
   /** Where the channels of the model's images are, if it takes images. */
   readonly ordering: 'th' | 'tf' | undefined;
   readonly recipe: string | undefined;
   readonly decisions: readonly Decision[];
+  /** What is odd about the file, such as weights that are NaN. */
+  readonly warnings: readonly string[];
   readonly layers: number;
   readonly parameters: number;
   readonly nodes: number;
@@ -48,7 +52,7 @@ export async function convert(
   file: string,
   options: ConvertOptions = {},
 ): Promise<ConversionReport> {
-  const output = options.output ?? beside(file);
+  const output = options.output ?? outputFor(file);
   if (options.force !== true) await refuseExisting(output);
   await refuseSame(file, output);
   const hash = sha256Of(file);
@@ -65,10 +69,11 @@ async function convertHashed(
   options: ConvertOptions & { readonly output: string },
 ): Promise<ConversionReport> {
   const { output, force } = options;
-  const model = await openKeras(file, { arch: options.arch, kernels: options.kernels });
+  const model = await openKeras(file, options);
   try {
     const converted = convertModel(model, options);
-    const { bytes } = await writeModel(output, converted.graph, {
+    const check = watchedWeights(converted);
+    const { bytes, data } = await writeModel(output, converted.graph, {
       name: model.graph.name,
       force,
       metadata: async () => cardMetadata(cardOf(model, converted, await sha256)),
@@ -78,10 +83,13 @@ async function convertHashed(
       ...model.origin,
       input: file,
       output,
+      data,
       bytes,
+      sha256: await sha256,
       ordering: orderingOf(model),
       recipe: model.recipe?.name,
       decisions,
+      warnings: check.warnings,
       layers,
       parameters,
       nodes,
@@ -89,6 +97,14 @@ async function convertHashed(
   } finally {
     model.close();
   }
+}
+
+function watchedWeights({ graph }: Converted): FiniteCheck {
+  const check = new FiniteCheck();
+  for (const [name, source] of graph.initializers) {
+    graph.initializers.set(name, check.watched(name, source));
+  }
+  return check;
 }
 
 function cardOf(model: KerasModel, { card }: Converted, sha256: string): ModelCard {
@@ -100,7 +116,8 @@ function cardOf(model: KerasModel, { card }: Converted, sha256: string): ModelCa
   };
 }
 
-function beside(file: string): string {
+/** Where a conversion writes unless told otherwise: beside the input. Throws OPTION_INVALID for an ONNX file. */
+export function outputFor(file: string): string {
   const extension = extname(file);
   if (extension === '.onnx') {
     throw new ToolkitError('OPTION_INVALID', 'The file to convert is an ONNX file already', {

@@ -3,6 +3,7 @@ import { ConfigReader } from '../keras/config.ts';
 import type { KerasLayer, KerasOrigin, KerasWeight } from '../keras/model.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import type { Shape, TensorSource, Value } from '../tensor.ts';
+import type { Arguments } from './arguments.ts';
 import type { KerasTensor, Layouts } from './layout.ts';
 
 /** Shape of each weight in the order of Keras 3; `undefined` says the layer has no such weight. */
@@ -22,11 +23,24 @@ export interface Bench {
   readonly where: Where;
 }
 
-interface Emission<Config, W extends WeightShapes> extends Bench {
+/** Adds a wrapped layer's nodes for the given inputs, and returns what it puts out. */
+export type Apply = (
+  layer: KerasLayer,
+  inputs: readonly KerasTensor[],
+) => readonly [KerasTensor, ...KerasTensor[]];
+
+/** What a rule emits one call of its layer from. */
+export interface Emission<Config, W extends WeightShapes> extends Bench {
   readonly config: Config;
   readonly input: KerasTensor;
+  /** Tensors given by position, in order. */
   readonly inputs: readonly [KerasTensor, ...KerasTensor[]];
+  /** All arguments of the call, by position and by name. */
+  readonly given: Arguments;
   readonly weights: WeightSources<W>;
+  /** The layers that this one wraps, with weights of their own. */
+  readonly wrapped: readonly KerasLayer[];
+  readonly apply: Apply;
   /**
    * The initializer `layer/name`.
    *
@@ -40,28 +54,35 @@ interface Emission<Config, W extends WeightShapes> extends Bench {
 export interface LayerRule<Config, W extends WeightShapes> {
   /** The class names of Keras 3 it answers to, and names of layers that Keras 3 no longer has. */
   readonly keras: readonly [string, ...string[]];
-  /** How many tensors it takes; one where nothing is said. */
+  /** How many tensors it takes by position; one where nothing is said. */
   readonly inputs?: 'many';
+  /** Whether the input's mask goes on to the first output, or the rule sets the mask of its outputs; none goes on where nothing is said. */
+  readonly mask?: 'passes' | 'set by the rule';
+  /** Whether the layers that it wraps are layers of the table, which are checked like any other. */
+  readonly wraps?: 'layers';
   /** Throws KERAS_LAYER_UNSUPPORTED for what cannot be converted whatever the input. */
   readonly read: (config: ConfigReader, origin: KerasOrigin, where: Where) => Config;
   readonly weights: (config: Config, input: Shape, found: readonly (readonly number[])[]) => W;
-  readonly emit: (emission: Emission<Config, W>) => KerasTensor;
+  /** Adds the nodes of one call; returns its output, or its outputs. */
+  readonly emit: (emission: Emission<Config, W>) => KerasTensor | readonly KerasTensor[];
 }
 
 /** One call of a layer, as the walk sees it. */
 interface Call extends Bench {
   readonly keras: KerasLayer;
-  readonly inputs: readonly KerasTensor[];
+  readonly given: Arguments;
   readonly parameters: Parameters;
+  readonly apply: Apply;
 }
 
 /** A rule with its types closed over, so that rules of every kind fit one table. */
 export interface Layer {
   readonly keras: readonly [string, ...string[]];
+  readonly wraps?: 'layers' | undefined;
   /** Reads the config only. Throws KERAS_LAYER_UNSUPPORTED, KERAS_CONFIG_INVALID. */
   check(layer: KerasLayer, origin: KerasOrigin, where: Where): void;
   /** Adds the nodes of one call. Throws KERAS_WEIGHT_SHAPE, KERAS_WEIGHT_MISSING as well. */
-  convert(call: Call): KerasTensor;
+  convert(call: Call): readonly KerasTensor[];
 }
 
 /** The initializers of one layer, whatever the number of its calls. */
@@ -94,32 +115,58 @@ export function defineLayer<Config, const W extends WeightShapes>(
 ): Layer {
   return {
     keras: rule.keras,
+    wraps: rule.wraps,
     check: (layer, origin, where) => {
       rule.read(new ConfigReader(layer.config, where), origin, where);
     },
-    convert({ keras, inputs, parameters, ...bench }) {
-      const [input, ...others] = inputs;
-      if (!input || (rule.inputs !== 'many' && others.length > 0)) {
-        throw wrongInputs(keras, inputs.length, bench.where);
-      }
-      const config = rule.read(
-        new ConfigReader(keras.config, bench.where),
-        bench.origin,
-        bench.where,
-      );
-      const found = keras.weights.map((weight) => weight.source.shape);
-      const shapes = rule.weights(config, input.shape, found);
-      return rule.emit({
-        ...bench,
-        config,
-        input,
-        inputs: [input, ...others],
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- weightsOf gives one source for every shape
-        weights: weightsOf(shapes, keras.weights, bench.where) as WeightSources<W>,
-        parameter: (name, source, form) => parameters.add(name, source, form),
-      });
-    },
+    convert: (call) => converted(rule, call),
   };
+}
+
+function converted<Config, const W extends WeightShapes>(
+  rule: LayerRule<Config, W>,
+  { keras, given, parameters, apply, ...bench }: Call,
+): readonly KerasTensor[] {
+  const [first, ...others] = given.positional;
+  if (!first || (rule.inputs !== 'many' && others.length > 0)) {
+    throw wrongInputs(keras, given.positional.length, bench.where);
+  }
+  const input = withGivenMask(first, given);
+  const config = rule.read(new ConfigReader(keras.config, bench.where), bench.origin, bench.where);
+  const found = keras.weights.map((weight) => weight.source.shape);
+  const shapes = rule.weights(config, input.shape, found);
+  const made = rule.emit({
+    ...bench,
+    config,
+    input,
+    inputs: [input, ...others],
+    given,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- weightsOf gives one source for every shape
+    weights: weightsOf(shapes, keras.weights, bench.where) as WeightSources<W>,
+    wrapped: keras.wrapped ?? [],
+    apply,
+    parameter: (name, source, form) => parameters.add(name, source, form),
+  });
+  return masked('value' in made ? [made] : made, input, rule.mask);
+}
+
+/** Keras 3 writes the mask of a call among its arguments; it comes before the one that travels with the tensor. */
+function withGivenMask(input: KerasTensor, given: Arguments): KerasTensor {
+  const mask = given.tensorOf(given.at(Number.POSITIVE_INFINITY, 'mask'));
+  return mask ? { ...input, mask: () => mask.value } : input;
+}
+
+function masked(
+  outputs: readonly KerasTensor[],
+  input: KerasTensor,
+  rule: 'passes' | 'set by the rule' | undefined,
+): readonly KerasTensor[] {
+  if (rule === 'set by the rule') return outputs;
+  const mask = rule === 'passes' ? input.mask : undefined;
+  return outputs.map((output, i) => {
+    const own = i === 0 ? mask : undefined;
+    return output.mask === own ? output : { ...output, mask: own };
+  });
 }
 
 function wrongInputs(keras: KerasLayer, count: number, where: Where): ToolkitError {
@@ -130,7 +177,8 @@ function wrongInputs(keras: KerasLayer, count: number, where: Where): ToolkitErr
   );
 }
 
-function weightsOf(
+/** One source for each shape, in order. Throws KERAS_WEIGHT_MISSING, KERAS_WEIGHT_SHAPE. */
+export function weightsOf(
   shapes: WeightShapes,
   found: readonly KerasWeight[],
   where: Where,

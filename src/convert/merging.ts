@@ -1,7 +1,18 @@
+import type { KerasOrigin } from '../keras/model.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import type { Value } from '../tensor.ts';
 import { defineLayer, type Layer } from './layer.ts';
-import { integers, isSameLayout, type KerasTensor, kerasTensor, type Layouts } from './layout.ts';
+import {
+  inLayoutOf,
+  integers,
+  isSameLayout,
+  type KerasTensor,
+  kerasTensor,
+  type Layouts,
+  type Mask,
+  once,
+} from './layout.ts';
+import { mergesMasksByOr } from './origin.ts';
 
 type Tensors = readonly [KerasTensor, ...KerasTensor[]];
 
@@ -36,7 +47,7 @@ function sameRank(inputs: Tensors, graph: GraphBuilder): Tensors {
   const rank = Math.max(...inputs.map(({ shape }) => shape.length));
   return map(inputs, (input) => {
     const missing = rank - input.shape.length;
-    if (missing === 0) return input;
+    if (missing === 0 || input.layout.kind !== 'keras') return input;
     const axes = integers(
       graph,
       'axes',
@@ -54,19 +65,29 @@ export function defineMerge(
   return defineLayer({
     keras,
     inputs: 'many',
+    mask: 'set by the rule',
     read: () => undefined,
     weights: () => ({}),
-    emit({ inputs, graph, layouts }) {
+    emit({ inputs, graph, layouts, origin }) {
       const tensors = sameRank(aligned(inputs, layouts, 'element'), graph);
       const [first, ...others] = tensors;
       const value = join([first.value, ...others.map((tensor) => tensor.value)], graph);
-      const [batch = 1, ...dims] = value.shape;
-      const [channels = 1, ...spatial] = dims;
-      const shape =
-        first.layout.kind === 'channelsFirst' ? [batch, ...spatial, channels] : value.shape;
-      return { value, shape, layout: first.layout };
+      return { ...inLayoutOf(first, value), mask: mergedMask(inputs, graph, origin) };
     },
   });
+}
+
+/**
+ * The mask of what is joined. Up to tf.keras a step counts where it does in every input that has a mask; in Keras 3
+ * where it does in any, and only if all have one. Source: compute_mask in base_merge.py.
+ */
+function mergedMask(inputs: Tensors, graph: GraphBuilder, origin: KerasOrigin): Mask | undefined {
+  const masks = inputs.flatMap(({ mask }) => mask ?? []);
+  const [first, ...others] = masks;
+  if (!first || (mergesMasksByOr(origin) && masks.length < inputs.length)) return undefined;
+  if (others.every((other) => other === first)) return first;
+  const op = mergesMasksByOr(origin) ? 'Or' : 'And';
+  return once(() => others.reduce((joined, other) => graph.add(op, [joined, other()]), first()));
 }
 
 /** Joins any number of values two by two, from the left. */

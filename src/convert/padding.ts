@@ -27,6 +27,8 @@ interface Rule {
   readonly padding: Padding;
   readonly kernels: Kernels;
   readonly isPooling: boolean;
+  /** Theano: the pads are the same at both ends, and nothing is cut off. */
+  readonly isWhole?: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ function sideOf(span: Span, rule: Rule, where: Where): Side {
       return { begin: reach - 1, end: 0 };
     case 'same':
       if (rule.kernels === 'tensorflow') return tensorflowSame(span, reach, where);
-      return rule.isPooling ? theanoPool(span.kernel) : theanoSame(reach);
+      return rule.isPooling ? theanoPool(span.kernel, rule.isWhole === true) : theanoSame(reach);
   }
 }
 
@@ -77,7 +79,7 @@ function theanoSame(reach: number): Side {
   return { begin: Math.floor(reach / 2), end: Math.floor((reach - 1) / 2) };
 }
 
-function theanoPool(kernel: number): Side {
+function theanoPool(kernel: number, isWhole: boolean): Side {
   const begin = kernel > 2 && kernel % 2 === 1 ? kernel - 2 : kernel - 1;
-  return { begin, end: kernel - 1 - begin };
+  return { begin, end: isWhole ? begin : kernel - 1 - begin };
 }

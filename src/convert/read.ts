@@ -1,8 +1,14 @@
 import type { Where } from '../errors.ts';
-import type { ConfigReader } from '../keras/config.ts';
-import { type ActivationName, activationNamed, activationNames } from './activations.ts';
+import { ConfigReader, isJson } from '../keras/config.ts';
+import {
+  type ActivationName,
+  type ActivationSpec,
+  activationNamed,
+  activationNames,
+} from './activations.ts';
 import { unsupported } from './layer.ts';
 import { type Padding, paddings } from './padding.ts';
+import type { Rectifier } from './rectifier.ts';
 
 export type DataFormat = 'channels_first' | 'channels_last';
 
@@ -43,16 +49,55 @@ export function readPadding(config: ConfigReader): Padding {
   return config.oneOf('padding', paddings, 'valid');
 }
 
-/** The row of the activation table for a config's `activation`; absent and null mean linear. */
-export function readActivation(config: ConfigReader, where: Where): ActivationName {
-  const value = config.raw('activation') ?? 'linear';
+/** The row of the activation table for a config's `activation`; null means linear, and so does absent by default. */
+export function readActivation(
+  config: ConfigReader,
+  where: Where,
+  { key = 'activation', byDefault = 'linear' }: { key?: string; byDefault?: ActivationName } = {},
+): ActivationSpec {
+  const raw = config.raw(key);
+  const value = raw === undefined ? byDefault : (functionName(raw) ?? 'linear');
   const name = typeof value === 'string' ? activationNamed(value) : undefined;
-  if (name) return name;
+  const spec = name ?? layerActivation(value, where);
+  if (spec) return spec;
   throw unsupported(
     `The activation ${JSON.stringify(value)} cannot be converted`,
     where,
     `Known activations: ${activationNames.toSorted().join(', ')}.`,
   );
+}
+
+/** A layer in the place of an activation's name; `undefined` for other than the rectifiers and ELU. */
+function layerActivation(value: unknown, where: Where): ActivationSpec | undefined {
+  const json = isJson(value) && isJson(value['config']) ? value['config'] : undefined;
+  if (!json || !isJson(value)) return undefined;
+  const config = new ConfigReader(json, where);
+  const slope = (byDefault: number): number =>
+    config.number('negative_slope', config.number('alpha', byDefault));
+  switch (value['class_name']) {
+    case 'LeakyReLU':
+      return rectifier({ ceiling: undefined, slope: slope(0.3), threshold: 0 });
+    case 'ReLU':
+      return rectifier({
+        ceiling: config.raw('max_value') == null ? undefined : config.number('max_value'),
+        slope: config.number('negative_slope', 0),
+        threshold: config.number('threshold', 0),
+      });
+    case 'ELU':
+      return { is: 'elu', alpha: config.number('alpha', 1) };
+    default:
+      return undefined;
+  }
+}
+
+function rectifier(numbers: Rectifier): ActivationSpec {
+  return { is: 'rectifier', rectifier: numbers };
+}
+
+/** Keras 3 may write a function as an object that names it. */
+function functionName(value: unknown): unknown {
+  if (!isJson(value) || value['class_name'] !== 'function') return value;
+  return typeof value['config'] === 'string' ? value['config'] : value;
 }
 
 /** Pairs [before, after] for each of `rank` spatial axes: one number for all, one each, or two each. */

@@ -2,8 +2,8 @@ import { ToolkitError, type Where } from '../errors.ts';
 import type { KerasGraph, KerasLayer, KerasModel, TensorRef } from '../keras/model.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import type { Value } from '../tensor.ts';
-import { Parameters } from './layer.ts';
-import { layerNamed } from './layers/index.ts';
+import { Arguments } from './arguments.ts';
+import { type Layer, Parameters } from './layer.ts';
 import { type KerasTensor, Layouts } from './layout.ts';
 
 /** What became of one Keras layer. */
@@ -23,6 +23,9 @@ export interface Walked {
   readonly outputs: ReadonlyMap<string, Value>;
   readonly layouts: Layouts;
 }
+
+/** The rule for a class name of Keras 3. */
+export type Rules = (className: string) => Layer | undefined;
 
 /** Identifies one output tensor of one call of a layer in the whole model. */
 export function keyOf({ layer, node, tensor }: TensorRef, prefix = ''): string {
@@ -46,9 +49,13 @@ interface Scope {
 export function walkModel(
   model: KerasModel,
   graph: GraphBuilder,
-  options: { readonly inputs: readonly KerasTensor[]; readonly wanted: ReadonlySet<string> },
+  options: {
+    readonly inputs: readonly KerasTensor[];
+    readonly wanted: ReadonlySet<string>;
+    readonly rules: Rules;
+  },
 ): Walked {
-  const walk = new Walk(model, graph, options.wanted);
+  const walk = new Walk(model, graph, options);
   walk.run(model.graph, '', options.inputs);
   return { layers: [...walk.walked.values()], outputs: walk.outputs, layouts: walk.layouts };
 }
@@ -60,14 +67,20 @@ class Walk {
   readonly #model: KerasModel;
   readonly #graph: GraphBuilder;
   readonly #wanted: ReadonlySet<string>;
+  readonly #rules: Rules;
   readonly #parameters = new Map<KerasLayer, Parameters>();
   /** Names of values that are a layer's own already. */
   readonly #named = new Set<string>();
 
-  constructor(model: KerasModel, graph: GraphBuilder, wanted: ReadonlySet<string>) {
+  constructor(
+    model: KerasModel,
+    graph: GraphBuilder,
+    { wanted, rules }: { readonly wanted: ReadonlySet<string>; readonly rules: Rules },
+  ) {
     this.#model = model;
     this.#graph = graph;
     this.#wanted = wanted;
+    this.#rules = rules;
     this.layouts = new Layouts(graph);
   }
 
@@ -80,7 +93,7 @@ class Walk {
       const ref = { layer: input.name, node: 0, tensor: 0 };
       scope.tensors.set(keyOf(ref), tensor);
       if (this.#wanted.has(keyOf(ref, prefix)))
-        this.#export(keyOf(ref, prefix), input.name, tensor);
+        this.#export(keyOf(ref, prefix), input.name, { tensor, before: this.#graph.nodes.length });
     });
     for (const layer of graph.layers) {
       layer.calls.forEach((_, node) => this.#called(scope, layer, node));
@@ -111,39 +124,46 @@ class Walk {
       this.#record(scope, layer, node);
       return;
     }
-    const call = layer.calls[node];
-    const inputs = (call?.inputs ?? []).map((ref) => this.#resolved(scope, ref));
+    const call = layer.calls[node] ?? { inputs: [], kwargs: {} };
+    const inputs = call.inputs.map((ref) => this.#resolved(scope, ref));
     const before = this.#graph.nodes.length;
-    const made = layer.model
-      ? this.run(layer.model, `${scope.prefix}${layer.name}/`, inputs)
-      : [this.#emitted(scope, layer, inputs)];
+    const name = `${scope.prefix}${layer.name}`;
+    const made = this.#applied(layer, name, new Arguments(call, inputs));
+    // One value may be several outputs, such as an LSTM's last output and its state: it is given one name.
+    const renamed = new Map<Value, Value>();
     made.forEach((tensor, i) => {
       const ref = { layer: layer.name, node, tensor: i };
-      const name = `${scope.prefix}${layer.name}`;
-      scope.tensors.set(
-        keyOf(ref),
-        this.#settled(tensor, { key: keyOf(ref, scope.prefix), name, before }),
-      );
+      const own = { ...tensor, value: renamed.get(tensor.value) ?? tensor.value };
+      const current = own.value === tensor.value ? tensor : own;
+      const settled = this.#settled(current, { key: keyOf(ref, scope.prefix), name, before });
+      renamed.set(tensor.value, settled.value);
+      scope.tensors.set(keyOf(ref), settled);
     });
     this.#record(scope, layer, node);
   }
 
-  #emitted(scope: Scope, keras: KerasLayer, inputs: readonly KerasTensor[]): KerasTensor {
-    const rule = layerNamed(keras.className);
+  #applied(keras: KerasLayer, name: string, given: Arguments): readonly KerasTensor[] {
+    if (keras.model) return this.run(keras.model, `${name}/`, given.all);
+    const rule = this.#rules(keras.className);
     if (!rule) throw new Error(`Bug: no rule for "${keras.className}"`);
-    const name = `${scope.prefix}${keras.name}`;
     const parameters = this.#parameters.get(keras) ?? new Parameters(this.#graph, name);
     this.#parameters.set(keras, parameters);
     return this.#graph.within(name, () =>
       rule.convert({
         keras,
-        inputs,
+        given,
         parameters,
         graph: this.#graph,
         layouts: this.layouts,
         origin: this.#model.origin,
         layer: name,
         where: whereOf(this.#model, keras, name),
+        apply: (inner, tensors) => {
+          const call = new Arguments({ kwargs: {} }, tensors);
+          const [first, ...others] = this.#applied(inner, `${name}/${inner.name}`, call);
+          if (!first) throw new Error(`Bug: "${inner.name}" put out nothing`);
+          return [first, ...others];
+        },
       }),
     );
   }
@@ -153,28 +173,46 @@ class Walk {
     tensor: KerasTensor,
     { key, name, before }: { readonly key: string; readonly name: string; readonly before: number },
   ): KerasTensor {
-    if (this.#wanted.has(key)) return this.#export(key, name, tensor);
-    const isNew = this.#graph.nodes.length > before && this.#isRenamable(tensor.value);
+    if (this.#wanted.has(key)) return this.#export(key, name, { tensor, before });
+    // The inner tensor of a perStep one would keep the old name.
+    const isWhole = tensor.layout.kind !== 'perStep';
+    const isNew = isWhole && this.#isRenamable(tensor.value, before);
     return isNew ? { ...tensor, value: this.#rename(tensor.value, name) } : tensor;
   }
 
   /** Returns the tensor for the layers after it: in its own layout, under the exported name where it is the same value. */
-  #export(key: string, name: string, tensor: KerasTensor): KerasTensor {
+  #export(
+    key: string,
+    name: string,
+    { tensor, before }: { readonly tensor: KerasTensor; readonly before: number },
+  ): KerasTensor {
     const { value } = this.#graph.within(name, () => this.layouts.keras(tensor));
     const isNamed = value.name === name && !this.#graph.inputs.includes(value);
-    const own = isNamed ? value : this.#rename(this.#ownValue(value, name), name);
+    const own = isNamed ? value : this.#rename(this.#ownValue(value, { name, before }), name);
     this.outputs.set(key, own);
-    if (value !== tensor.value) return tensor;
+    if (value !== tensor.value) {
+      if (this.layouts.isOwn(value)) this.layouts.replace(tensor, own);
+      return tensor;
+    }
     return { ...tensor, value: own };
   }
 
-  #ownValue(value: Value, name: string): Value {
-    if (this.#isRenamable(value)) return value;
+  #ownValue(
+    value: Value,
+    { name, before }: { readonly name: string; readonly before: number },
+  ): Value {
+    const isFresh = this.layouts.isOwn(value) && this.#graph.isMadeSince(before, value);
+    if (isFresh || this.#isRenamable(value, before)) return value;
     return this.#graph.within(name, () => this.#graph.add('Identity', [value]));
   }
 
-  #isRenamable(value: Value): boolean {
-    return this.#graph.nodes.at(-1)?.outputs[0] === value && !this.#named.has(value.name);
+  /** A value that this layer put out, and that no one else has in hand. */
+  #isRenamable(value: Value, before: number): boolean {
+    return (
+      this.#graph.isMadeSince(before, value) &&
+      !this.#named.has(value.name) &&
+      !this.layouts.isOwn(value)
+    );
   }
 
   #rename(value: Value, name: string): Value {

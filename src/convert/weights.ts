@@ -16,23 +16,25 @@ export function computed(shape: readonly number[], compute: () => ArrayLike<numb
 }
 
 /** How much of a weight is put in order at once: large enough that few, long reads do it. */
-const stripBytes = 16 * 1024 * 1024;
+const stripBytes = 8 * 1024 * 1024;
 
 /**
  * A weight whose first axis runs over flattened maps [...spatial, C], put into the order [C, ...spatial].
  *
  * Lazy. Rows of one channel lie C rows apart, so those of neighbouring channels are read together. Memory: 16 MiB, or
- * the rows of one channel if they are more.
+ * twice the rows of one channel if they are more.
  */
 export function channelsFirstRows(source: TensorSource, maps: readonly number[]): TensorSource {
   const channels = maps.at(-1) ?? 1;
   const places = sizeOf(maps.slice(0, -1));
   const row = sizeOf(source.shape.slice(1));
   const width = dtypeBytes[source.dtype];
-  const strip = (first: number, count: number): Uint8Array => {
-    const out = new Uint8Array(count * places * row * width);
+  const strip = (first: number, count: number, into?: Uint8Array): Uint8Array => {
+    const length = count * places * row * width;
+    const out = into?.subarray(0, length) ?? new Uint8Array(length);
+    const buffer = new Uint8Array(count * row * width);
     for (let place = 0; place < places; place++) {
-      const rows = source.read((place * channels + first) * row, count * row);
+      const rows = source.read((place * channels + first) * row, count * row, buffer);
       for (let i = 0; i < count; i++) {
         const from = i * row * width;
         out.set(rows.subarray(from, from + row * width), (i * places + place) * row * width);
@@ -52,8 +54,9 @@ export function channelsFirstRows(source: TensorSource, maps: readonly number[])
   return {
     ...ordered,
     *chunks() {
+      const buffer = new Uint8Array(Math.min(step, channels) * block * width);
       for (let first = 0; first < channels; first += step) {
-        yield strip(first, Math.min(step, channels - first));
+        yield strip(first, Math.min(step, channels - first), buffer);
       }
     },
   };

@@ -1,8 +1,7 @@
-import type { Where } from '../errors.ts';
-import type { Kernels } from '../keras/model.ts';
 import type { Shape } from '../tensor.ts';
 import type { Bench } from './layer.ts';
 import { axisIn, channelsFirstTensor, type KerasTensor, kerasTensor } from './layout.ts';
+import { keepsWholePools } from './origin.ts';
 import { type Padding, padsOf } from './padding.ts';
 import type { DataFormat } from './read.ts';
 
@@ -62,7 +61,7 @@ export function windowed(
   if (fused) return { maps, pads: fused };
   return {
     maps: window.kind === 'max' ? bench.layouts.paddedForMaxPool(maps) : bench.layouts.padded(maps),
-    pads: rulePads(maps.shape, window, { kernels: bench.origin.kernels, where: bench.where }),
+    pads: rulePads(maps.shape, window, bench),
   };
 }
 
@@ -77,11 +76,7 @@ function fusedPads({ shape, pending }: KerasTensor, window: Window): readonly nu
   return [pending.begin, pending.end].flatMap((side) => axes.map((axis) => side[axis] ?? 0));
 }
 
-function rulePads(
-  shape: Shape,
-  window: Window,
-  { kernels, where }: { readonly kernels: Kernels; readonly where: Where },
-): readonly number[] {
+function rulePads(shape: Shape, window: Window, { origin, where }: Bench): readonly number[] {
   const spans = spatialAxes(shape.length, window.dataFormat).map((axis, i) => ({
     size: shape[axis] ?? 1,
     kernel: window.kernel[i] ?? 1,
@@ -90,7 +85,12 @@ function rulePads(
   }));
   return padsOf(
     spans,
-    { padding: window.padding, kernels, isPooling: window.kind !== 'convolution' },
+    {
+      padding: window.padding,
+      kernels: origin.kernels,
+      isPooling: window.kind !== 'convolution',
+      isWhole: keepsWholePools(origin, spans.length),
+    },
     where,
   );
 }

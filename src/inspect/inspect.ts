@@ -1,8 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { type Converted, convertModel } from '../convert/convert-model.ts';
 import { ToolkitError } from '../errors.ts';
-import type { Decision, KerasModel, KerasOrigin, Kernels } from '../keras/model.ts';
-import { openKeras } from '../keras/open.ts';
+import type { Decision, KerasModel, KerasOrigin } from '../keras/model.ts';
+import { type OpenKerasOptions, openKeras } from '../keras/open.ts';
 import { type ModelCard, readCard } from '../onnx/card.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
@@ -19,16 +19,13 @@ import { kerasLines, withKerasWeights } from './keras-weights.ts';
 import { type GraphView, type Line, layerLines, nodeLines } from './lines.ts';
 
 /** What is estimated, and what a person may say about a file that does not speak for itself. */
-export interface InspectOptions {
+export interface InspectOptions extends OpenKerasOptions {
   /** Samples at once in the memory estimates; 1 by default. */
   readonly batch?: number | undefined;
   /** Which layers learn; without it training is not estimated. */
   readonly trainable?: Trainable | undefined;
   /** Adam by default. */
   readonly optimizer?: OptimizerName | undefined;
-  /** For Keras files that hold weights only: the file of an architecture, or the name of a recipe. */
-  readonly arch?: string | undefined;
-  readonly kernels?: Kernels | undefined;
 }
 
 interface Totals {
@@ -127,8 +124,8 @@ interface Found {
   readonly width: number;
 }
 
-async function inspectKeras(path: string, { arch, kernels }: InspectOptions): Promise<Found> {
-  const model = await openKeras(path, { arch, kernels });
+async function inspectKeras(path: string, options: InspectOptions): Promise<Found> {
+  const model = await openKeras(path, options);
   try {
     const { origin, decisions } = model;
     const converted = tryConvert(model);

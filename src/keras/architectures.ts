@@ -3,8 +3,9 @@ import type { Json } from './config.ts';
 import { type Fit, fitShapes } from './fit.ts';
 import { type DataFormat, isBeforeKeras2, modernClass } from './legacy.ts';
 import type { Decision, Recipe } from './model.ts';
+import { fitNetwork, type NetworkFit, networkArchitecture } from './networks.ts';
 import { describedStored } from './pairing.ts';
-import type { RecipeFile } from './recipes.ts';
+import type { ChainRecipe, NetworkRecipe, RecipeFile } from './recipes.ts';
 import type { Stored, StoredLayer } from './stored.ts';
 
 /** An architecture made from a recipe for one file. */
@@ -27,18 +28,35 @@ export function recognise(
   recipes: readonly RecipeFile[],
   file: string,
 ): Recognised {
-  const tries = recipes.map((recipe) => tryRecipe(stored, recipe));
-  const fits = tries.filter((attempt) => 'fit' in attempt);
+  const tries = recipes.map((recipe) =>
+    'top' in recipe ? tryNetwork(stored, recipe) : tryRecipe(stored, recipe),
+  );
+  const fits = surest(tries.filter((attempt): attempt is Fitted => !('reason' in attempt)));
   const [only] = fits;
-  if (only && fits.length === 1) return build(stored, only);
+  if (only && fits.length === 1) {
+    return 'network' in only ? buildNetwork(only) : build(stored, only);
+  }
   throw fits.length > 1 ? severalFit(fits, file) : noneFits(stored, tries, file);
 }
 
+interface FoundNetwork {
+  readonly recipe: NetworkRecipe;
+  readonly network: NetworkFit;
+}
+
 interface Found {
-  readonly recipe: RecipeFile;
+  readonly recipe: ChainRecipe;
   readonly fit: Fit;
   /** Names for the recipe's layers: the file's own where it names them all. */
   readonly names: readonly string[];
+}
+
+type Fitted = Found | FoundNetwork;
+
+/** Networks that share all their layers' names with the file leave no doubt. */
+function surest(fits: readonly Fitted[]): readonly Fitted[] {
+  const named = fits.filter((fit) => 'network' in fit && fit.network.isByName);
+  return named.length > 0 ? named : fits;
 }
 
 interface Failed {
@@ -46,8 +64,38 @@ interface Failed {
   readonly reason: string;
 }
 
+function tryNetwork(stored: Stored, recipe: NetworkRecipe): FoundNetwork | Failed {
+  const network = fitNetwork(stored, recipe);
+  return 'reason' in network ? { recipe, reason: network.reason } : { recipe, network };
+}
+
+function buildNetwork({ recipe, network }: FoundNetwork): Recognised {
+  const { name, title, resize, preprocess, input } = recipe;
+  const labels = recipe.labels[String(network.classes)];
+  const top = network.hasTop ? '' : ', without its top';
+  return {
+    architecture: networkArchitecture(recipe, network),
+    dataFormat: network.dataFormat,
+    recipe: { name, title, labels, resize, preprocess },
+    decisions: [
+      {
+        subject: 'architecture',
+        value: `${name}: ${title}${top}`,
+        evidence: network.evidence,
+        overrule,
+      },
+      {
+        subject: 'input size',
+        value: `${input.size}x${input.size}`,
+        evidence: 'what the network was trained with; its weights do not tell',
+        overrule,
+      },
+    ],
+  };
+}
+
 /** From Keras 2 on, shapes of kernels do not tell where an image's channels are: recipes are for files before it. */
-function tryRecipe(stored: Stored, recipe: RecipeFile): Found | Failed {
+function tryRecipe(stored: Stored, recipe: ChainRecipe): Found | Failed {
   if (!isBeforeKeras2(stored.generation)) {
     return { recipe, reason: `it is of Keras 0 and 1, the file of ${stored.generation}` };
   }
@@ -72,7 +120,7 @@ interface Alignment {
 const withWeights = new Set(['Conv2D', 'Dense', 'BatchNormalization']);
 
 /** Lines stored layers up with a recipe's: all of them, or those with weights where the file lists no others. */
-function alignment(stored: Stored, recipe: RecipeFile): Alignment | { readonly reason: string } {
+function alignment(stored: Stored, recipe: ChainRecipe): Alignment | { readonly reason: string } {
   const isWhole =
     stored.layout === 'positions' || stored.layers.some((layer) => layer.weights.length === 0);
   const wanted = recipe.layers.filter((layer) => isWhole || withWeights.has(layer.class));
@@ -158,7 +206,7 @@ function resolved(config: Json, widths: ReadonlyMap<string, number>): Json {
   );
 }
 
-function severalFit(fits: readonly Found[], file: string): ToolkitError {
+function severalFit(fits: readonly Fitted[], file: string): ToolkitError {
   const names = fits.map(({ recipe }) => `${recipe.name} (${recipe.title})`).join('; ');
   return new ToolkitError(
     'KERAS_ARCHITECTURE_UNKNOWN',
@@ -169,7 +217,7 @@ function severalFit(fits: readonly Found[], file: string): ToolkitError {
 
 const shownLayers = 8;
 
-function noneFits(stored: Stored, tries: readonly (Found | Failed)[], file: string): ToolkitError {
+function noneFits(stored: Stored, tries: readonly (Fitted | Failed)[], file: string): ToolkitError {
   const held = stored.layers.filter((layer) => layer.weights.length > 0).map(describedStored);
   const more = held.length > shownLayers ? [`… ${held.length - shownLayers} more`] : [];
   const shown = [...held.slice(0, shownLayers), ...more].map((line) => `    ${line}`).join('\n');

@@ -34,6 +34,8 @@ export class ConfigReader {
   boolean(key: string, byDefault?: boolean): boolean {
     const value = this.#json[key] ?? byDefault;
     if (typeof value === 'boolean') return value;
+    // Python takes 0 and 1 for truth, and some wrote them.
+    if (value === 0 || value === 1) return value === 1;
     throw this.wrong(key, 'true or false');
   }
 
@@ -70,21 +72,60 @@ export function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON text that must be an object. Throws KERAS_CONFIG_INVALID. */
+/** Models nest their layers, and layers their arguments, far less deeply than this. */
+const deepest = 200;
+
+/** Throws KERAS_CONFIG_INVALID for a value that is nested too deeply to be walked through. */
+export function refuseDeep(value: unknown, where: Where): void {
+  const waiting = [{ value, depth: 0 }];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    if (next.depth > deepest) {
+      throw new ToolkitError(
+        'KERAS_CONFIG_INVALID',
+        `Expected an architecture, but found more than ${deepest} levels of lists in lists`,
+        { where, hint: 'The file is damaged or hostile: fetch it again.' },
+      );
+    }
+    if (typeof next.value !== 'object' || next.value === null) continue;
+    const depth = next.depth + 1;
+    for (const item of Object.values(next.value)) waiting.push({ value: item as unknown, depth });
+  }
+}
+
+/** Parses JSON text that must be an object; NaN and infinities, which Python writes, are read. Throws KERAS_CONFIG_INVALID. */
 export function parseJson(text: string, where: Where): Json {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new ToolkitError('KERAS_CONFIG_INVALID', 'Expected JSON, but the text is not JSON', {
-      where,
-      hint: 'Save the architecture with model.to_json() and give that file.',
-      cause: error,
-    });
+    value = pythonJson(text);
+    if (value === undefined) {
+      throw new ToolkitError('KERAS_CONFIG_INVALID', 'Expected JSON, but the text is not JSON', {
+        where,
+        hint: 'Save the architecture with model.to_json() and give that file.',
+        cause: error,
+      });
+    }
   }
+  refuseDeep(value, where);
   if (isJson(value)) return value;
   throw new ToolkitError('KERAS_CONFIG_INVALID', 'Expected a JSON object', {
     where,
     hint: 'Save the architecture with model.to_json() and give that file.',
   });
+}
+
+/** Python's json writes numbers that JSON does not have; 1e999 is read as infinite. Undefined where it is no JSON either. */
+function pythonJson(text: string): unknown {
+  const outside = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+  const words: Readonly<Record<string, string>> = {
+    Infinity: '1e999',
+    '-Infinity': '-1e999',
+    NaN: 'null',
+  };
+  try {
+    return JSON.parse(text.replaceAll(outside, (found) => words[found] ?? found));
+  } catch {
+    return undefined;
+  }
 }

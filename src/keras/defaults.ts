@@ -130,6 +130,44 @@ const lambda: Completion = (config, dialect) => ({
   data_format: dataFormat(config, 2, dialect),
 });
 
+/** What a recurrent layer computes where its config does not say. Source: layers/recurrent.py of each generation. */
+const recurrent: Completion = (config, dialect) => ({
+  activation: 'tanh',
+  recurrent_activation: isSigmoidByDefault(dialect) ? 'sigmoid' : 'hard_sigmoid',
+  use_bias: true,
+  return_sequences: false,
+  go_backwards: false,
+  stateful: false,
+  ...withoutNull(config),
+  ...(dialect.generation === 'Keras 0' ? { consume_less: 'cpu' } : {}),
+});
+
+const gru: Completion = (config, dialect) => ({
+  reset_after: dialect.generation === 'Keras 3',
+  ...recurrent(config, dialect),
+});
+
+/** Keras 2.3 and tf.keras 2 changed the default; configs that leave it out are rare and hand-written. */
+function isSigmoidByDefault({ generation, version = '' }: Dialect): boolean {
+  if (generation === 'Keras 3') return true;
+  if (generation === 'Keras 2') return version.startsWith('2.3');
+  return generation === 'tf.keras' && !version.endsWith('-tf');
+}
+
+function convolutionalLstm(rank: number): Completion {
+  return (config, dialect) => ({
+    ...recurrent(
+      convolution(rank)({ ...config, activation: config['activation'] ?? 'tanh' }, dialect),
+      dialect,
+    ),
+    // Keras 1 has no other way for these, and does not say so.
+    ...(isBeforeKeras2(dialect.generation) ? { consume_less: 'cpu' } : {}),
+    recurrent_activation:
+      config['recurrent_activation'] ??
+      (dialect.generation === 'Keras 3' ? 'sigmoid' : 'hard_sigmoid'),
+  });
+}
+
 const completions: Readonly<Record<string, Completion>> = {
   Dense: dense,
   Conv1D: convolution(1),
@@ -142,7 +180,15 @@ const completions: Readonly<Record<string, Completion>> = {
   SeparableConv2D: convolution(2),
   DepthwiseConv1D: convolution(1),
   DepthwiseConv2D: convolution(2),
-  ConvLSTM2D: convolution(2),
+  ConvLSTM1D: convolutionalLstm(1),
+  ConvLSTM2D: convolutionalLstm(2),
+  ConvLSTM3D: convolutionalLstm(3),
+  SimpleRNN: recurrent,
+  SimpleRNNCell: recurrent,
+  LSTM: recurrent,
+  LSTMCell: recurrent,
+  GRU: gru,
+  GRUCell: gru,
   LocallyConnected1D: convolution(1),
   LocallyConnected2D: convolution(2),
   MaxPooling1D: pooling(1),

@@ -1,11 +1,11 @@
-import { ToolkitError, type Where } from '../errors.ts';
 import type { Json } from './config.ts';
-import type { KerasGraph, KerasInput, KerasLayer, TensorRef } from './model.ts';
+import type { KerasGraph, KerasLayer, TensorRef } from './model.ts';
 
 /** A layer as the architecture describes it, before the file's weights are given to it. */
-export interface DraftLayer extends Omit<KerasLayer, 'weights' | 'model' | 'config'> {
+export interface DraftLayer extends Omit<KerasLayer, 'weights' | 'model' | 'wrapped' | 'config'> {
   readonly config: Json;
   readonly model?: DraftGraph | undefined;
+  readonly wrapped?: readonly DraftLayer[] | undefined;
 }
 
 /** A graph without weights, its layers in the order of the architecture: the order in which files store weights. */
@@ -13,11 +13,12 @@ export interface DraftGraph extends Omit<KerasGraph, 'layers'> {
   readonly layers: readonly DraftLayer[];
 }
 
-/** Every layer of a draft, those of nested models too. */
-export function* everyLayer(graph: DraftGraph): Generator<DraftLayer> {
+/** Every layer of a draft, those of nested models and those in wrappers too. */
+export function* everyLayer(graph: Pick<DraftGraph, 'layers'>): Generator<DraftLayer> {
   for (const layer of graph.layers) {
     yield layer;
     if (layer.model) yield* everyLayer(layer.model);
+    if (layer.wrapped) yield* everyLayer({ layers: layer.wrapped });
   }
 }
 
@@ -63,49 +64,4 @@ function renamed(graph: DraftGraph, names: ReadonlyMap<string, string>): DraftGr
       calls: layer.calls.map((call) => ({ ...call, inputs: refs(call.inputs) })),
     })),
   };
-}
-
-/**
- * Layers in an order in which each comes after what its first call needs, else as they were.
- *
- * Throws KERAS_CONFIG_INVALID for references to nothing, and for circles.
- */
-export function inOrder<L extends Pick<KerasLayer, 'name' | 'calls' | 'path'>>(
-  layers: readonly L[],
-  inputs: readonly KerasInput[],
-  where: Where,
-): L[] {
-  const known = new Set(inputs.map(({ name }) => name));
-  const ordered: L[] = [];
-  let waiting = [...layers];
-  while (waiting.length > 0) {
-    const rest: L[] = [];
-    for (const layer of waiting) {
-      if (layer.calls[0]?.inputs.every((ref) => known.has(ref.layer)) ?? true) {
-        ordered.push(layer);
-        known.add(layer.name);
-      } else rest.push(layer);
-    }
-    if (rest.length === waiting.length) throw disconnected(rest, known, where);
-    waiting = rest;
-  }
-  return ordered;
-}
-
-function disconnected(
-  layers: readonly Pick<KerasLayer, 'name' | 'calls' | 'path'>[],
-  known: ReadonlySet<string>,
-  where: Where,
-): ToolkitError {
-  const [layer] = layers;
-  const needs: readonly TensorRef[] = layer?.calls[0]?.inputs ?? [];
-  const missing = needs.find((ref) => !known.has(ref.layer))?.layer ?? '';
-  return new ToolkitError(
-    'KERAS_CONFIG_INVALID',
-    `The layer takes its input from "${missing}", which is not there or needs this layer itself`,
-    {
-      where: { ...where, layer: layer?.name, path: layer?.path },
-      hint: 'Check that the architecture was saved by Keras and was not edited by hand.',
-    },
-  );
 }

@@ -10,6 +10,8 @@ export interface Entry {
   readonly config: Json;
   readonly nested: unknown;
   readonly inboundNodes: unknown;
+  /** Whether it is an operation of Keras 3 rather than a layer; both may have the same class name. */
+  readonly isOperation: boolean;
   readonly path: string;
 }
 
@@ -41,8 +43,21 @@ function modernEntry(item: Json, className: string, path: string): Entry {
     config,
     nested: containers.has(className) ? saved : undefined,
     inboundNodes: item['inbound_nodes'],
+    isOperation: isOperation(item, config),
     path,
   };
+}
+
+/**
+ * `.keras` files say in which module an operation lives; `.h5` files leave that out, but a layer always has `trainable`
+ * or `dtype` in its config, and an operation neither.
+ */
+function isOperation(item: Json, config: Json): boolean {
+  const { module } = item;
+  if (typeof module === 'string') return /^keras\.(src\.)?ops\b/.test(module);
+  const nodes = item['inbound_nodes'];
+  const isKeras3 = Array.isArray(nodes) && isJson(nodes[0]) && 'args' in nodes[0];
+  return isKeras3 && !('trainable' in config || 'dtype' in config || 'layers' in config);
 }
 
 function keras0Entry(item: Json, path: string, where: Where): Entry {
@@ -54,6 +69,7 @@ function keras0Entry(item: Json, path: string, where: Where): Entry {
     config: item,
     nested: containers.has(className) ? item : undefined,
     inboundNodes: undefined,
+    isOperation: false,
     path,
   };
 }

@@ -1,5 +1,5 @@
 import type { DataFormat } from './legacy.ts';
-import type { RecipeFile } from './recipes.ts';
+import type { ChainRecipe } from './recipes.ts';
 import type { StoredLayer } from './stored.ts';
 
 /** How a recipe fits the shapes of a file. */
@@ -23,7 +23,7 @@ interface Progress {
 
 /** Follows the channels through a recipe's layers and the shapes that the file has for them; a reason where they part. */
 export function fitShapes(
-  recipe: RecipeFile,
+  recipe: ChainRecipe,
   held: readonly (StoredLayer | undefined)[],
   dataFormat: DataFormat,
 ): Fit | { readonly reason: string } {
@@ -49,8 +49,8 @@ export function fitShapes(
 }
 
 interface Step {
-  readonly recipe: RecipeFile;
-  readonly layer: RecipeFile['layers'][number];
+  readonly recipe: ChainRecipe;
+  readonly layer: ChainRecipe['layers'][number];
   readonly shapes: readonly (readonly number[])[];
 }
 

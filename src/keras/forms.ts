@@ -1,15 +1,18 @@
 import { permuted, reshaped } from '../source.ts';
 import type { TensorSource } from '../tensor.ts';
-import { isJson, type Json } from './config.ts';
+import type { Json } from './config.ts';
 import { castToFloat32, mapped } from './elementwise.ts';
 import { isBeforeKeras2 } from './legacy.ts';
 import type { Generation, KerasWeight, Kernels } from './model.ts';
+import { recurrentWeights } from './recurrent.ts';
 
 /** Who wrote the weights: what their form depends on besides the layer. */
 export interface WeightOrigin {
   readonly generation: Generation;
   readonly version: string | undefined;
   readonly kernels: Kernels;
+  /** What the fourth weight of BatchNormalization is, where a person says so. */
+  readonly running?: 'variance' | 'std' | undefined;
 }
 
 /** A layer's weights in Keras 3's form, and its config where the form of the weights changes it. */
@@ -25,37 +28,41 @@ interface Canonical {
  * tables below keep the file's form.
  */
 export function canonicalWeights(
-  layer: { readonly className: string; readonly config: Json },
+  layer: { readonly className: string; readonly savedClassName?: string; readonly config: Json },
   weights: readonly KerasWeight[],
   origin: WeightOrigin,
 ): Canonical {
-  const { className, config } = layer;
-  const wrapped = config['layer'];
-  if (className === 'TimeDistributed' && isJson(wrapped)) {
-    const inner = {
-      className: String(wrapped['class_name']),
-      config: isJson(wrapped['config']) ? wrapped['config'] : {},
-    };
-    const result = canonicalWeights(inner, weights, origin);
-    return {
-      config: { ...config, layer: { ...wrapped, config: result.config } },
-      weights: result.weights,
-    };
-  }
+  const { className, config, savedClassName = className } = layer;
   const cast = weights.map(({ name, source }) => ({ name, source: castToFloat32(source) }));
   if (className === 'BatchNormalization') return normalization(config, cast, origin);
   const spatial = spatialAxes[className];
-  const isByGate = className === 'ConvLSTM2D' && isBeforeKeras2(origin.generation);
-  if (spatial === undefined || isByGate) return { config, weights: cast };
+  const turn = (source: TensorSource): TensorSource =>
+    spatial === undefined ? source : kernel(source, { className, config, spatial }, origin);
+  if (recurrentClasses.has(className)) {
+    return {
+      config: withResetAfter(className, config, cast),
+      weights: recurrentWeights({ className, savedClassName, config }, cast, turn),
+    };
+  }
+  if (spatial === undefined) return { config, weights: cast };
   const kernels = kernelCounts[className] ?? 1;
   return {
     config,
     weights: cast.map((weight, i) =>
-      i < kernels
-        ? { ...weight, source: kernel(weight.source, { className, config, spatial }, origin) }
-        : weight,
+      i < kernels ? { ...weight, source: turn(weight.source) } : weight,
     ),
   };
+}
+
+const recurrentClasses = new Set(
+  'SimpleRNN LSTM GRU SimpleRNNCell LSTMCell GRUCell ConvLSTM1D ConvLSTM2D ConvLSTM3D'.split(' '),
+);
+
+/** A GRU whose bias has two rows resets after the product, whatever its config forgets to say. */
+function withResetAfter(className: string, config: Json, weights: readonly KerasWeight[]): Json {
+  const bias = weights[2]?.source.shape;
+  const isGru = className === 'GRU' || className === 'GRUCell';
+  return isGru && bias?.length === 2 ? { ...config, reset_after: true } : config;
 }
 
 /** Spatial axes of the kernels of each class with kernels; in Keras 3 they come first. */
@@ -66,22 +73,19 @@ const spatialAxes: Readonly<Record<string, number>> = {
   Conv1DTranspose: 1,
   Conv2DTranspose: 2,
   Conv3DTranspose: 3,
+  ConvLSTM1D: 1,
   ConvLSTM2D: 2,
+  ConvLSTM3D: 3,
   SeparableConv2D: 2,
 };
 
-const kernelCounts: Readonly<Record<string, number>> = { ConvLSTM2D: 2, SeparableConv2D: 2 };
+const kernelCounts: Readonly<Record<string, number>> = { SeparableConv2D: 2 };
 
 /** Keras 1 had these on TensorFlow only, and Keras 2 on Theano turns them itself before saving. */
 const neverTurned = new Set(['SeparableConv2D']);
 
 /** Whether the kernels' orientation matters for a layer of this class. */
-export function hasTurnableKernel(className: string, config: Json): boolean {
-  const wrapped = config['layer'];
-  if (isJson(wrapped)) {
-    const inner = isJson(wrapped['config']) ? wrapped['config'] : {};
-    return hasTurnableKernel(String(wrapped['class_name']), inner);
-  }
+export function hasTurnableKernel(className: string): boolean {
   return className in spatialAxes && !neverTurned.has(className);
 }
 
@@ -166,7 +170,9 @@ export function runningForm({
   generation,
   version,
   kernels,
+  running,
 }: WeightOrigin): 'variance' | 'std' | 'sqrt-variance' {
+  if (running && isBeforeKeras2(generation)) return running;
   if (generation === 'Keras 0') return 'std';
   const [major, minor, patch] = (version ?? '').split('.').map(Number);
   if (generation !== 'Keras 1' || major !== 1 || minor !== 0 || patch === undefined)

@@ -4,6 +4,7 @@ import { modernConfig } from './defaults.ts';
 import { type DraftGraph, type DraftLayer, withOwnNames } from './draft.ts';
 import { type Entry, entriesOf, withNames } from './entries.ts';
 import { implicitInput, inputOf } from './inputs.ts';
+import { keras0Graph } from './keras0-graph.ts';
 import { type Dialect, modernClass } from './legacy.ts';
 import type { KerasInput, LayerCall, TensorRef } from './model.ts';
 import { callsOf, outputRefs, renumbered } from './wiring.ts';
@@ -19,7 +20,7 @@ interface Reading {
 }
 
 /**
- * Reads an architecture, of any generation up to tf.keras, into layers with Keras 3's names and keys, and their wiring.
+ * Reads an architecture, of any generation, into layers with Keras 3's names and keys, and their wiring.
  *
  * Throws KERAS_CONFIG_INVALID, and KERAS_LAYER_UNSUPPORTED for models that are not lists of layers.
  */
@@ -30,6 +31,9 @@ export function draftOf(architecture: Json, dialect: Dialect, where: Where): Dra
   const reading = { dialect, where, counts: new Map<string, number>() };
   if (className === 'Sequential') return sequential(config, path, reading);
   if (className === 'Model' || className === 'Functional') return functional(config, path, reading);
+  if (className === 'Graph' && !('class_name' in architecture)) {
+    return keras0Graph(architecture, where, (entry, call) => layerOf(entry, [call], reading));
+  }
   throw notLayers(className, where);
 }
 
@@ -45,10 +49,7 @@ function notLayers(className: unknown, where: Where): ToolkitError {
     `Expected a Sequential or Functional model, but found class "${className}"`,
     {
       where,
-      hint:
-        className === 'Graph'
-          ? 'Keras 0 Graph models are not read yet: rebuild the model as Sequential and save it again.'
-          : 'Models defined by Python code of their own cannot be read: rebuild the model from Keras layers.',
+      hint: 'Models defined by Python code of their own cannot be read: rebuild the model from Keras layers.',
     },
   );
 }
@@ -149,7 +150,8 @@ function functional(config: unknown, path: string, reading: Reading): DraftGraph
   const named = outputRefs(json['input_layers'], where).flatMap(({ layer }) =>
     inputs.filter(({ name }) => name === layer),
   );
-  const wired = renumbered(layers, outputRefs(json['output_layers'], where));
+  const outputs = outputRefs(json['output_layers'], where);
+  const wired = renumbered(layers, outputs);
   return {
     name: typeof json['name'] === 'string' ? json['name'] : 'model',
     inputs: named.length === inputs.length ? named : inputs,
@@ -159,25 +161,76 @@ function functional(config: unknown, path: string, reading: Reading): DraftGraph
 
 function layerOf(entry: NamedEntry, calls: readonly LayerCall[], reading: Reading): DraftLayer {
   const { name, path, className: savedClassName } = entry;
-  const className = modernClass(savedClassName, entry.config);
   const shared = { name, path, savedClassName, calls };
-  if (entry.nested === undefined) {
-    const config = withWrapped(modernConfig(className, entry.config, reading.dialect), reading);
-    return { ...shared, className, config };
+  if (entry.isOperation) {
+    const { name: _, ...config } = entry.config;
+    return { ...shared, className: `ops.${savedClassName}`, config };
   }
-  const read = savedClassName === 'Sequential' ? sequential : functional;
-  const model = { ...read(entry.nested, `${path}/config`, reading), name };
-  return { ...shared, className, config: {}, model };
+  if (entry.nested !== undefined) {
+    const read = savedClassName === 'Sequential' ? sequential : functional;
+    const model = { ...read(entry.nested, `${path}/config`, reading), name };
+    return { ...shared, className: modernClass(savedClassName, entry.config), config: {}, model };
+  }
+  const className = modernClass(savedClassName, entry.config);
+  const config = modernConfig(className, withCudnn(savedClassName, entry.config), reading.dialect);
+  const wrapped = wrappedIn(className, config, `${path}/config`).map((inner) =>
+    layerOf(inner, [], reading),
+  );
+  const [first] = wrapped;
+  if (!first) return { ...shared, className, config };
+  const layer = { class_name: first.className, config: first.config };
+  return {
+    ...shared,
+    className,
+    config: { ...config, ...(isJson(config['layer']) ? { layer } : {}) },
+    wrapped,
+  };
 }
 
-/** TimeDistributed and Bidirectional hold the layer they wrap in their config. */
-function withWrapped(config: Json, reading: Reading): Json {
-  const wrapped = config['layer'];
-  if (!isJson(wrapped) || typeof wrapped['class_name'] !== 'string') return config;
-  const saved = isJson(wrapped['config']) ? wrapped['config'] : {};
-  const className = modernClass(wrapped['class_name'], saved);
-  const inner = withWrapped(modernConfig(className, saved, reading.dialect), reading);
-  return { ...config, layer: { class_name: className, config: inner } };
+/** What layers of cuDNN leave unsaid: they always were so. */
+function withCudnn(savedClassName: string, config: Json): Json {
+  if (!savedClassName.startsWith('CuDNN')) return config;
+  return {
+    ...config,
+    activation: 'tanh',
+    recurrent_activation: 'sigmoid',
+    use_bias: true,
+    ...(savedClassName === 'CuDNNGRU' ? { reset_after: true } : {}),
+  };
+}
+
+const wrappers = new Set(['TimeDistributed', 'Bidirectional', 'SpectralNormalization', 'RNN']);
+
+/** The layers inside a wrapper's config. Other classes, whatever their config holds, are taken as they are. */
+function wrappedIn(className: string, config: Json, path: string): NamedEntry[] {
+  if (!wrappers.has(className)) return [];
+  if (className === 'RNN') return cellsIn(config['cell'], `${path}/cell`);
+  const layer = wrappedEntry(config['layer'], `${path}/layer`);
+  if (!layer) return [];
+  if (className !== 'Bidirectional') return [layer];
+  const backward = wrappedEntry(config['backward_layer'], `${path}/backward_layer`);
+  return [layer, backward ?? { ...layer, config: turnedRound(layer.config) }];
+}
+
+/** Where only the forward layer is stated, Bidirectional makes the backward one of it. */
+function turnedRound(config: Json): Json {
+  return { ...config, go_backwards: config['go_backwards'] !== true };
+}
+
+function cellsIn(cell: unknown, path: string): NamedEntry[] {
+  const stacked = isJson(cell) && isJson(cell['config']) ? cell['config']['cells'] : undefined;
+  const list: readonly unknown[] = Array.isArray(stacked)
+    ? stacked
+    : Array.isArray(cell)
+      ? cell
+      : [cell];
+  return list.flatMap((item, i) => wrappedEntry(item, `${path}/${i}`) ?? []);
+}
+
+function wrappedEntry(item: unknown, path: string): NamedEntry | undefined {
+  if (!isJson(item)) return undefined;
+  const [entry] = entriesOf([item], path, {});
+  return entry && { ...entry, name: entry.name ?? entry.className.toLowerCase(), path };
 }
 
 function refTo(layer: string): TensorRef {

@@ -3,10 +3,13 @@ import type { ready } from 'h5wasm';
 import { ToolkitError } from '../errors.ts';
 import { sourceOf } from '../source.ts';
 import { type DType, dtypeBytes, sizeOf, type TensorSource } from '../tensor.ts';
+import type { FileRange } from './file-range.ts';
+import { guard } from './h5-fault.ts';
 import { hasExternalStorage } from './h5-header.ts';
+import { withMemory } from './h5-memory.ts';
 import { checkSize, unsafe } from './h5-safety.ts';
 import { type AttributeType, attributeValues } from './h5-values.ts';
-import { type FileRange, openHdf5Range } from './recognise.ts';
+import { asHdf5, openHdf5Range } from './recognise.ts';
 import { slabs } from './slabs.ts';
 
 type Hdf5Module = Awaited<typeof ready>;
@@ -44,13 +47,14 @@ async function startModule(): Promise<Hdf5Module> {
 }
 
 /**
- * Opens an HDF5 file for reading. HDF5 sees one file in a file system of its own, never the host's.
+ * Opens an HDF5 file, or a part of a file that is one, for reading. HDF5 sees one file in a file system of its own,
+ * never the host's. The range becomes the result's, whatever happens.
  *
  * Throws what `openHdf5Range` throws, and FILE_UNREADABLE for damage that HDF5 itself reports.
  */
-export async function openHdf5(file: string): Promise<Hdf5File> {
+export async function openHdf5(file: string | FileRange): Promise<Hdf5File> {
   const module = await loadModule();
-  const range = openHdf5Range(file);
+  const range = typeof file === 'string' ? openHdf5Range(file) : asHdf5(file);
   const name = `/${++opened}.h5`;
   try {
     mountRange(module, name, range);
@@ -84,23 +88,6 @@ function mountRange(module: Hdf5Module, name: string, range: FileRange): void {
       return readSync(range.fd, buffer, offset, size, range.offset + position);
     },
   };
-}
-
-/** Turns HDF5's errors, which are stacks of C frames, into FILE_UNREADABLE with the innermost reason. */
-function guard<T>(range: FileRange, path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof ToolkitError) throw error;
-    const text = error instanceof Error ? error.message : String(error);
-    const reasons = [...text.matchAll(/in (\w+)\(\): (.+)/g)];
-    const reason = reasons.at(-1)?.[2] ?? text.split('\n')[0];
-    throw new ToolkitError('FILE_UNREADABLE', `HDF5 cannot read this: ${reason}`, {
-      where: { file: range.file, path },
-      hint: 'The file is damaged: fetch or save it again.',
-      cause: error,
-    });
-  }
 }
 
 interface Handle {
@@ -211,6 +198,10 @@ class OpenHdf5 implements Hdf5File {
       const found = Object.keys(dtypeBytes).find((dtype): dtype is DType => dtype === name);
       if (found) return found;
     }
+    const isOpaque = metadata.type === this.#handle.module.H5T_class_t.H5T_OPAQUE.value;
+    if (isOpaque && metadata.size === 2 && this.attribute(path, 'dtype') === 'bfloat16') {
+      return 'bfloat16';
+    }
     throw new ToolkitError(
       'FILE_UNREADABLE',
       `Expected numbers, but found HDF5 type ${metadata.type} of ${metadata.size} bytes`,
@@ -245,19 +236,6 @@ interface ElementRange {
   readonly start: number;
   readonly count: number;
   readonly into: Uint8Array | undefined;
-}
-
-/** Lends `bytes` of HDF5's memory to `work`. */
-function withMemory<T>(module: Hdf5Module, bytes: number, work: (pointer: number) => T): T {
-  // oxlint-disable-next-line eslint/no-underscore-dangle -- Emscripten's name
-  const pointer = module._malloc(Math.max(1, bytes));
-  if (pointer === 0) throw new Error(`no memory for ${bytes} bytes`);
-  try {
-    return work(pointer);
-  } finally {
-    // oxlint-disable-next-line eslint/no-underscore-dangle -- Emscripten's name
-    module._free(pointer);
-  }
 }
 
 /** A flat element range as hyperslabs, copied out of HDF5's memory. */

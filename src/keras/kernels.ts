@@ -31,7 +31,13 @@ const overrule = '--kernels theano|tensorflow';
  */
 export function decideKernels(question: Question): { kernels: Kernels; decisions: Decision[] } {
   const layers = [...everyLayer(question.graph)];
-  const matters = layers.some((layer) => hasTurnableKernel(layer.className, layer.config));
+  const matters = layers.some((layer) => hasTurnableKernel(layer.className));
+  // Only these wrote for Theano, or do not say; Keras 3 and tf.keras never turned kernels.
+  const isCertain =
+    question.stored.generation === 'tf.keras' || question.stored.generation === 'Keras 3';
+  if (isCertain && !question.asked && question.stored.backend === undefined) {
+    return { kernels: 'tensorflow', decisions: [] };
+  }
   const found = evidenceOf(question);
   const [first, ...others] = found;
   if (!first) {

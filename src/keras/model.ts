@@ -31,9 +31,25 @@ export interface TensorRef {
   readonly tensor: number;
 }
 
-/** One call of a layer: what goes in, and arguments that are not tensors. */
+/** Stands for a tensor among the arguments of a call: its place in the call's `inputs`. */
+export class InputPlace {
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+/** One call of a layer: every tensor that goes in, and the arguments as they were passed. */
 export interface LayerCall {
+  /** All tensors among the arguments, at any depth: positional ones first, then keywords, in their order. */
   readonly inputs: readonly TensorRef[];
+  /**
+   * Positional arguments, JSON with an `InputPlace` for every tensor: `[InputPlace, 2]` is x·2. Slices stay as the file
+   * spells them (`{class_name: "__slice__", config: {start, stop, step}}`). Absent: the inputs alone.
+   */
+  readonly args?: readonly unknown[] | undefined;
+  /** Keyword arguments in the same form. */
   readonly kwargs: Readonly<Record<string, unknown>>;
 }
 
@@ -51,7 +67,10 @@ export interface KerasWeight {
  */
 export interface KerasLayer {
   readonly name: string;
-  /** Today's class name, such as "Conv2D". */
+  /**
+   * Today's class name, such as "Conv2D". Operations of Keras 3 that are nodes of a graph are "ops.<class>", such as
+   * "ops.Multiply"; tf.keras' are "TFOpLambda", "SlicingOpLambda" and "TensorFlowOpLayer", with their config as it is.
+   */
   readonly className: string;
   /** The class name as the file spells it, such as "Convolution2D": for messages. */
   readonly savedClassName: string;
@@ -62,6 +81,11 @@ export interface KerasLayer {
   readonly path: string;
   /** A nested Sequential or Functional model. */
   readonly model?: KerasGraph | undefined;
+  /**
+   * The layers that this one wraps, each with its own weights and no calls: of TimeDistributed and SpectralNormalization
+   * one (which may be a model), of Bidirectional the forward and the backward one, of RNN its cells.
+   */
+  readonly wrapped?: readonly KerasLayer[] | undefined;
 }
 
 /** An input of a graph. `shape` has no batch dimension; `null` is a size known only at run time. */

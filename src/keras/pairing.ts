@@ -1,9 +1,10 @@
 import { ToolkitError, type Where } from '../errors.ts';
 import type { DraftGraph, DraftLayer } from './draft.ts';
-import { firstWeightRank, type Roles, rolesOf } from './roles.ts';
-import type { Stored, StoredLayer } from './stored.ts';
-
-type StoredWeights = StoredLayer['weights'];
+import { expectedCount } from './expected.ts';
+import { pairFlat, pairInner } from './nesting.ts';
+import { firstWeightRank, rolesOf } from './roles.ts';
+import type { Stored, StoredLayer, StoredWeights } from './stored.ts';
+import { pairTree } from './tree-pairing.ts';
 
 /**
  * Which stored weights belong to which layer, by Keras' own rule: layers with weights are paired in their order,
@@ -17,11 +18,15 @@ export function pairWeights(
   stored: Stored,
   where: Where,
 ): ReadonlyMap<DraftLayer, StoredWeights> {
+  if (stored.tree) return pairTree(graph, stored.tree, where);
   const pairs = new Map<DraftLayer, StoredWeights>();
+  if (stored.layout === 'flat') {
+    pairFlat(graph, stored.layers[0]?.weights ?? [], { pairs, where });
+    return pairs;
+  }
   for (const { layer, held } of topLevelPairs(graph, stored, where)) {
     const place = { ...where, path: `/${held?.name ?? ''}`, layer: layer.name };
-    if (layer.model) pairNested(layer.model, held?.weights ?? [], { pairs, where: place });
-    else if (held) pairs.set(layer, held.weights);
+    pairInner(layer, held?.weights ?? [], { pairs, where: place });
   }
   return pairs;
 }
@@ -79,19 +84,6 @@ function byOrder(graph: DraftGraph, held: readonly StoredLayer[]): readonly Pair
   return ours.map((layer, i) => ({ layer, held: theirs[i] }));
 }
 
-/** Number of weights; undefined where the class does not tell. */
-function expectedCount(layer: DraftLayer): number | undefined {
-  if (layer.model) {
-    const counts = layer.model.layers.map(expectedCount);
-    return counts.reduce(
-      (sum, count) => (sum === undefined || count === undefined ? undefined : sum + count),
-      0,
-    );
-  }
-  const roles = rolesOf(layer.className, layer.config);
-  return roles && roles.trained.length + roles.followed.length;
-}
-
 /** What is wrong with a pair, in words; undefined when it may be right. */
 function mismatch(layer: DraftLayer, held: StoredLayer | undefined): string | undefined {
   const count = expectedCount(layer);
@@ -144,87 +136,4 @@ export function describedStored(held: StoredLayer | undefined): string {
   if (!held) return 'nothing more';
   const shapes = held.weights.map((w) => `${w.name} [${w.source.shape.join(', ')}]`);
   return `${held.name} (${shapes.join(', ') || 'no weights'})`;
-}
-
-interface Nesting {
-  readonly pairs: Map<DraftLayer, StoredWeights>;
-  readonly where: Where;
-}
-
-interface Place {
-  readonly layer: DraftLayer;
-  readonly roles: Roles;
-}
-
-/**
- * A nested model's weights lie in one group, trained ones of all layers first. Freezing layers before saving changed
- * that order and left no trace but the names, so names decide where they can.
- */
-function pairNested(model: DraftGraph, weights: StoredWeights, { pairs, where }: Nesting): void {
-  const places = [...placesOf(model)];
-  const named = byWeightNames(places, weights) ?? byWeightOrder(places, weights);
-  if (!named) {
-    throw new ToolkitError(
-      'KERAS_WEIGHT_MISSING',
-      `The ${weights.length} weights of a nested model cannot be told apart: its layers are ${places.map(({ layer }) => describedLayer(layer)).join(', ')}`,
-      {
-        where,
-        hint: 'Save the inner model by itself, or check that the weights are of this model.',
-      },
-    );
-  }
-  for (const [layer, held] of named) pairs.set(layer, held);
-}
-
-function* placesOf(model: DraftGraph): Generator<Place> {
-  for (const layer of model.layers) {
-    if (layer.model) yield* placesOf(layer.model);
-    else {
-      const roles = rolesOf(layer.className, layer.config) ?? { trained: [], followed: [] };
-      yield { layer, roles };
-    }
-  }
-}
-
-function byWeightNames(
-  places: readonly Place[],
-  weights: StoredWeights,
-): Map<DraftLayer, StoredWeights> | undefined {
-  const names = places.map(({ layer }) => layer.name).toSorted((a, b) => b.length - a.length);
-  const owners = weights.map(({ name }) => names.find((layer) => isOwner(layer, name)));
-  if (owners.includes(undefined)) return undefined;
-  const result = new Map<DraftLayer, StoredWeights>();
-  for (const { layer, roles } of places) {
-    const own = weights.filter((_, i) => owners[i] === layer.name);
-    const count = roles.trained.length + roles.followed.length;
-    const isKnown = rolesOf(layer.className, layer.config) !== undefined;
-    if (isKnown && own.length !== count) return undefined;
-    result.set(layer, own);
-  }
-  return result;
-}
-
-/** "i1_W" (Keras 1), "i1/kernel:0" and "outer/i1/kernel:0" (later) belong to "i1". */
-function isOwner(layer: string, weight: string): boolean {
-  return (
-    weight.startsWith(`${layer}/`) ||
-    weight.includes(`/${layer}/`) ||
-    (weight.startsWith(`${layer}_`) && !weight.includes('/'))
-  );
-}
-
-function byWeightOrder(
-  places: readonly Place[],
-  weights: StoredWeights,
-): Map<DraftLayer, StoredWeights> | undefined {
-  const result = new Map<DraftLayer, StoredWeights>();
-  let at = 0;
-  for (const part of ['trained', 'followed'] as const) {
-    for (const { layer, roles } of places) {
-      const end = at + roles[part].length;
-      result.set(layer, [...(result.get(layer) ?? []), ...weights.slice(at, end)]);
-      at = end;
-    }
-  }
-  return at === weights.length ? result : undefined;
 }

@@ -3,18 +3,25 @@ import type { TensorSource } from '../tensor.ts';
 import { type Json, parseJson } from './config.ts';
 import type { Hdf5File } from './h5.ts';
 import type { Generation } from './model.ts';
+import { everyWeight, layersOf, readTree, type StoredTree } from './tree.ts';
 
 /** The weights a file holds under one layer, in the file's order. */
 export interface StoredLayer {
   /** As in `layer_names`; "layer_7" in Keras 0, which has no names. */
   readonly name: string;
-  readonly weights: readonly { readonly name: string; readonly source: TensorSource }[];
+  readonly weights: StoredWeights;
 }
+
+/** Weights in the file's order, under the file's names. */
+export type StoredWeights = readonly { readonly name: string; readonly source: TensorSource }[];
 
 /** What an HDF5 file of Keras says before anything is concluded from it. */
 export interface Stored {
-  /** "positions": Keras 0's layer_0/param_0; "names": layer_names and weight_names, Keras 1 and later. */
-  readonly layout: 'positions' | 'names';
+  /**
+   * "positions": Keras 0's layer_0/param_0; "names": layer_names and weight_names, Keras 1 and later; "flat": all weights
+   * in one list, as of a layer of its own; "tree": objects in objects, as in `.weights.h5`.
+   */
+  readonly layout: 'positions' | 'names' | 'flat' | 'tree';
   readonly generation: Generation;
   readonly version: string | undefined;
   readonly evidence: string;
@@ -22,6 +29,14 @@ export interface Stored {
   readonly backend: string | undefined;
   readonly architecture: Json | undefined;
   readonly layers: readonly StoredLayer[];
+  readonly tree?: StoredTree | undefined;
+}
+
+/** What a file of any kind holds, and what keeps it open. */
+export interface Storage {
+  readonly file: string;
+  readonly stored: Stored;
+  close(): void;
 }
 
 /**
@@ -31,7 +46,9 @@ export interface Stored {
  */
 export function readStored(h5: Hdf5File): Stored {
   if (h5.attribute('/', 'nb_layers') !== undefined) return keras0(h5);
+  if (h5.attribute('/graph', 'nb_params') !== undefined) return keras0Graph(h5);
   const group = h5.kind('/model_weights') === 'group' ? '/model_weights' : '/';
+  if (!hasList(h5, group, 'layer_names') && isTree(h5)) return treeOf([h5]);
   if (!hasList(h5, group, 'layer_names')) throw notKeras(h5);
   const version = text(h5.attribute(group, 'keras_version'));
   const architecture = text(h5.attribute('/', 'model_config'));
@@ -45,8 +62,38 @@ export function readStored(h5: Hdf5File): Stored {
   };
 }
 
+/** What the parts of a model in the layout of `.weights.h5` hold. */
+export function treeOf(parts: readonly Hdf5File[]): Stored {
+  const tree = readTree(parts);
+  // Keras 3.6 and later write the layers' names; tf.keras 2.15 and Keras 3 have "layers" in common.
+  const isOld = tree.children.has('_layer_checkpoint_dependencies');
+  return {
+    layout: 'tree',
+    generation: isOld ? 'tf.keras' : 'Keras 3',
+    version: undefined,
+    evidence: isOld
+      ? 'weights lie by object (_layer_checkpoint_dependencies), as tf.keras 2.12 to 2.14 wrote them'
+      : 'weights lie by object (layers/…/vars), as Keras 3 and tf.keras 2.15 write them',
+    backend: undefined,
+    architecture: undefined,
+    layers: [...(layersOf(tree)?.children ?? [])].map(([key, layer]) => ({
+      name: layer.name ?? key,
+      weights: everyWeight(layer),
+    })),
+    tree,
+  };
+}
+
+function isTree(h5: Hdf5File): boolean {
+  const members = h5.members('/');
+  const isContainer = ['layers', '_layer_checkpoint_dependencies'].some((name) =>
+    members.includes(name),
+  );
+  return isContainer || members.some((name) => h5.kind(`/${name}/vars`) === 'group');
+}
+
 function keras0(h5: Hdf5File): Stored {
-  const count = Number(h5.attribute('/', 'nb_layers'));
+  const count = countAt(h5, '/', 'nb_layers');
   const layers: StoredLayer[] = [];
   for (let k = 0; k < count; k++) {
     const name = `layer_${k}`;
@@ -60,22 +107,45 @@ function keras0(h5: Hdf5File): Stored {
         },
       );
     }
-    const params = Number(h5.attribute(`/${name}`, 'nb_params') ?? 0);
-    const weights = [];
-    for (let i = 0; i < params; i++) {
-      weights.push({ name: `param_${i}`, source: h5.dataset(`/${name}/param_${i}`) });
-    }
-    layers.push({ name, weights });
+    layers.push({ name, weights: parametersOf(h5, `/${name}`) });
   }
   return {
     layout: 'positions',
-    generation: 'Keras 0',
-    version: undefined,
+    ...keras0Origin,
     evidence: 'weights lie by position (nb_layers, layer_0/param_0), as only Keras 0 wrote them',
-    backend: undefined,
-    architecture: undefined,
     layers,
   };
+}
+
+const keras0Origin = {
+  generation: 'Keras 0',
+  version: undefined,
+  backend: undefined,
+  architecture: undefined,
+} as const;
+
+function keras0Graph(h5: Hdf5File): Stored {
+  return {
+    layout: 'flat',
+    ...keras0Origin,
+    evidence: 'weights lie in one group (graph), as Graph models of Keras 0 wrote them',
+    layers: [{ name: 'graph', weights: parametersOf(h5, '/graph') }],
+  };
+}
+
+function parametersOf(h5: Hdf5File, group: string): StoredWeights {
+  const count = countAt(h5, group, 'nb_params');
+  const weights = [];
+  for (let i = 0; i < count; i++) {
+    weights.push({ name: `param_${i}`, source: h5.dataset(`${group}/param_${i}`) });
+  }
+  return weights;
+}
+
+/** A count that is an attribute; 0 where it is absent or no number. */
+function countAt(h5: Hdf5File, path: string, name: string): number {
+  const count = Number(h5.attribute(path, name) ?? 0);
+  return Number.isFinite(count) ? count : 0;
 }
 
 function namedLayer(h5: Hdf5File, group: string, name: string): StoredLayer {
@@ -149,26 +219,9 @@ function join(group: string, name: string): string {
 
 function notKeras(h5: Hdf5File): ToolkitError {
   const members = h5.members('/');
-  const isKeras3 = members.includes('layers') || members.includes('_layer_checkpoint_dependencies');
-  if (isKeras3) {
-    return new ToolkitError(
-      'FILE_UNRECOGNISED',
-      'These are weights of Keras 3 or tf.keras 2.12 and later (.weights.h5)',
-      {
-        where: { file: h5.file },
-        hint: 'This layout is not read yet: save the whole model with model.save("model.h5").',
-      },
-    );
-  }
-  if (h5.kind('/graph') && h5.attribute('/graph', 'nb_params') !== undefined) {
-    return new ToolkitError('FILE_UNRECOGNISED', 'These are weights of a Keras 0 Graph model', {
-      where: { file: h5.file, path: '/graph' },
-      hint: 'Graph models are not read yet: rebuild the model as Sequential and save it again.',
-    });
-  }
   return new ToolkitError(
     'FILE_UNRECOGNISED',
-    'This HDF5 file was not written by Keras: it has neither layer_names, nor model_weights, nor nb_layers',
+    'This HDF5 file was not written by Keras: it has neither layer_names, nor model_weights, nor nb_layers, nor layers',
     {
       where: { file: h5.file, path: '/' },
       hint: `It holds: ${members.slice(0, 12).join(', ') || 'nothing'}. Give a file saved with model.save() or model.save_weights().`,

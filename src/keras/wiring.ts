@@ -1,69 +1,106 @@
 import { ToolkitError, type Where } from '../errors.ts';
 import { isJson, type Json } from './config.ts';
 import type { DraftLayer } from './draft.ts';
-import type { LayerCall, TensorRef } from './model.ts';
+import { InputPlace, type LayerCall, type TensorRef } from './model.ts';
 
 /**
- * The calls in `inbound_nodes` of Keras 1, Keras 2 and tf.keras: a list of calls, each a list of
- * `[layer, node, tensor, kwargs]`; tf.keras leaves out one level where there is one input. Keras 3 has `{args, kwargs}`
- * with tensors anywhere inside.
+ * The calls in `inbound_nodes`. Keras 1, Keras 2 and tf.keras: a list of calls, each a structure (mostly a list) of
+ * `[layer, node, tensor, kwargs]`; tf.keras leaves out one level where there is one input. Keras 3: `{args, kwargs}` with
+ * tensors at any depth.
  *
- * Throws KERAS_CONFIG_INVALID; KERAS_LAYER_UNSUPPORTED for a Keras 3 call with numbers among its arguments.
+ * Throws KERAS_CONFIG_INVALID.
  */
 export function callsOf(inboundNodes: unknown, where: Where): LayerCall[] {
   if (!Array.isArray(inboundNodes)) throw notWiring(inboundNodes, where);
-  return inboundNodes.map((node: unknown) => {
-    if (isJson(node)) return keras3Call(node, where);
-    if (!Array.isArray(node)) throw notWiring(node, where);
-    const items: readonly unknown[] = isRef(node) ? [node] : node;
-    const kwargs: Json[] = items.flatMap((item) =>
-      Array.isArray(item) && isJson(item[3]) ? [item[3]] : [],
-    );
-    return {
-      inputs: items.map((item) => refOf(item, where)),
-      kwargs: Object.fromEntries(kwargs.flatMap((item) => Object.entries(item))),
-    };
-  });
+  return inboundNodes.map((node: unknown) =>
+    isJson(node) && 'args' in node ? keras3Call(node, where) : oldCall(node, where),
+  );
 }
 
 function keras3Call(node: Json, where: Where): LayerCall {
-  const kwargs = isJson(node['kwargs']) ? node['kwargs'] : {};
-  return { inputs: [...tensorsIn(node['args'], where)], kwargs };
-}
-
-function* tensorsIn(value: unknown, where: Where): Generator<TensorRef> {
-  if (Array.isArray(value)) {
-    for (const item of value) yield* tensorsIn(item, where);
-  } else if (isJson(value) && value['class_name'] === '__keras_tensor__') {
+  const inputs: TensorRef[] = [];
+  const found = (value: unknown): unknown => {
+    if (!isJson(value) || value['class_name'] !== '__keras_tensor__') return undefined;
     const config = isJson(value['config']) ? value['config'] : {};
-    yield refOf(config['keras_history'], where);
-  } else {
-    throw new ToolkitError(
-      'KERAS_LAYER_UNSUPPORTED',
-      `The layer is called with ${JSON.stringify(value)} among its arguments, not with tensors only`,
-      { where, hint: 'Operations with constants are not read yet: use a Rescaling layer instead.' },
-    );
-  }
+    return placed(inputs, refOf(config['keras_history'], where));
+  };
+  const args = replaced(node['args'], found);
+  const kwargs = replaced(node['kwargs'] ?? {}, found);
+  if (!Array.isArray(args) || !isJson(kwargs)) throw notWiring(node, where);
+  return { inputs, args, kwargs };
 }
 
-/** `input_layers` and `output_layers`: a list of `[layer, node, tensor]`, or a single one. */
+function placed(inputs: TensorRef[], ref: TensorRef): InputPlace {
+  return new InputPlace(inputs.push(ref) - 1);
+}
+
+/** The value with a tensor's place wherever `found` sees one. Keras counts what is in a dictionary by sorted keys. */
+function replaced(value: unknown, found: (value: unknown) => unknown): unknown {
+  const tensor = found(value);
+  if (tensor !== undefined) return tensor;
+  if (Array.isArray(value)) return value.map((item) => replaced(item, found));
+  if (!isJson(value)) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, replaced(item, found)]));
+}
+
+function oldCall(node: unknown, where: Where): LayerCall {
+  const inputs: TensorRef[] = [];
+  let named: Json = {};
+  const first = replaced(node, (value) => {
+    if (!Array.isArray(value) || !isRef(value)) return undefined;
+    const items: readonly unknown[] = value;
+    if (isJson(items[3])) named = { ...named, ...items[3] };
+    if (items[0] === '_CONSTANT_VALUE') return { constant: items[2] };
+    return placed(inputs, refOf(value, where));
+  });
+  if (!Array.isArray(node) && !isJson(node)) throw notWiring(node, where);
+  if (inputs.length === 0 && Object.keys(named).length === 0) throw notWiring(node, where);
+  const kwargs = replaced(named, (value) => {
+    // A tensor among the keywords has no fourth part; other lists of such a form do not occur.
+    if (!Array.isArray(value) || value.length !== 3 || !isRef(value)) return undefined;
+    return placed(inputs, refOf(value, where));
+  });
+  return { inputs, args: [withoutConstants(single(first))], kwargs: isJson(kwargs) ? kwargs : {} };
+}
+
+/** A list of one is the tensor itself. */
+function single(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 1 ? (value[0] as unknown) : value;
+}
+
+/** What tf.keras marks as a constant, as it is. */
+function withoutConstants(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutConstants);
+  return isJson(value) && 'constant' in value ? value['constant'] : value;
+}
+
+/** `input_layers` and `output_layers`: a structure of `[layer, node, tensor]`, or a single one. */
 export function outputRefs(value: unknown, where: Where): TensorRef[] {
-  if (!Array.isArray(value)) throw notWiring(value, where);
-  return isRef(value) ? [refOf(value, where)] : value.map((item) => refOf(item, where));
+  if (Array.isArray(value)) {
+    if (isRef(value)) return [refOf(value, where)];
+    return value.flatMap((item) => outputRefs(item, where));
+  }
+  if (!isJson(value)) throw notWiring(value, where);
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return entries.flatMap(([, item]) => outputRefs(item, where));
 }
 
 function isRef(value: readonly unknown[]): boolean {
-  return typeof value[0] === 'string' && typeof value[1] === 'number';
+  return typeof value[0] === 'string' && typeof value[1] === 'number' && value.length >= 3;
 }
 
 function refOf(value: unknown, where: Where): TensorRef {
   if (!Array.isArray(value)) throw notWiring(value, where);
   const items: readonly unknown[] = value;
   const [layer, node, tensor] = items;
-  if (typeof layer !== 'string' || typeof node !== 'number' || typeof tensor !== 'number') {
+  if (typeof layer !== 'string' || !isPlace(node) || !isPlace(tensor))
     throw notWiring(value, where);
-  }
   return { layer, node, tensor };
+}
+
+function isPlace(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
 
 function notWiring(value: unknown, where: Where): ToolkitError {
@@ -79,22 +116,22 @@ function notWiring(value: unknown, where: Where): ToolkitError {
  * Lets the node numbers of nested models begin at 0.
  *
  * Up to tf.keras a nested model owns a node from before it was called (engine/topology.py, Container.get_config), so
- * that its first call is number 1; a tf.keras Sequential without input shape begins at 0. The smallest number that
- * anything refers to is taken as the first.
+ * that its first call is number 1; a tf.keras Sequential without input shape begins at 0, and Keras 3 at 0 or, for
+ * models of dictionaries, 1. The smallest number that anything refers to is taken as the first.
  */
 export function renumbered(
   layers: readonly DraftLayer[],
   outputs: readonly TensorRef[],
 ): { readonly layers: readonly DraftLayer[]; readonly outputs: readonly TensorRef[] } {
-  const refs = [...outputs, ...layers.flatMap((l) => l.calls.flatMap((call) => call.inputs))];
-  const firsts = new Map(
-    layers
-      .filter((layer) => layer.model)
-      .map(({ name }) => {
-        const nodes = refs.filter((ref) => ref.layer === name).map((ref) => ref.node);
-        return [name, Math.min(...nodes)] as const;
-      }),
-  );
+  const models = new Set(layers.flatMap((layer) => (layer.model ? [layer.name] : [])));
+  const firsts = new Map<string, number>();
+  for (const ref of [
+    ...outputs,
+    ...layers.flatMap((l) => l.calls.flatMap((call) => call.inputs)),
+  ]) {
+    if (!models.has(ref.layer)) continue;
+    firsts.set(ref.layer, Math.min(firsts.get(ref.layer) ?? ref.node, ref.node));
+  }
   const fix = (ref: TensorRef): TensorRef => ({
     ...ref,
     node: ref.node - (firsts.get(ref.layer) ?? 0),

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { ToolkitError } from '../errors.ts';
+import { type LayerRecord, layerEntries, layerRecords, writtenLayers } from './layer-record.ts';
 import type { StoredModel } from './read.ts';
+
+export type { LayerRecord } from './layer-record.ts';
 
 const preprocess = z.object({
   /** Height and width of the input. */
@@ -23,35 +26,26 @@ const source = z.object({
   recipe: z.string().optional(),
 });
 
-const layer = z.object({
-  name: z.string(),
-  class: z.string(),
-  /** The value that the layer puts out; null when the layer was fused into the next one. */
-  output: z.string().nullable(),
-  /** In Keras' layout, null for the batch. */
-  shape: z.array(z.number().nullable()),
-  parameters: z.array(z.object({ name: z.string(), shape: z.array(z.number()) })),
-  /** Of a Dropout. */
-  rate: z.number().optional(),
-});
-
 /** How an image becomes the model's input: `graft.preprocess`. */
 export type Preprocess = z.infer<typeof preprocess>;
-/** One Keras layer of the model, in order: `graft.layers`. */
-export type LayerRecord = z.infer<typeof layer>;
 
 const parts = {
   classes: z.array(z.string()),
   preprocess,
   source,
-  layers: z.array(layer),
+  layers: writtenLayers,
   history: z.record(z.string(), z.unknown()),
   version: z.string(),
 } as const;
 
 /** What a model says of itself in its `metadata_props`, under names that begin with `graft.`. */
 export type ModelCard = {
-  readonly [Part in keyof typeof parts]?: z.infer<(typeof parts)[Part]> | undefined;
+  readonly [Part in Exclude<keyof typeof parts, 'layers'>]?:
+    | z.infer<(typeof parts)[Part]>
+    | undefined;
+} & {
+  /** The Keras layers of the model, in order. */
+  readonly layers?: readonly LayerRecord[] | undefined;
 };
 
 /** The card of a model; parts that it lacks are absent. Throws MODEL_CARD_INVALID when a part cannot be read. */
@@ -60,7 +54,9 @@ export function readCard(model: StoredModel): ModelCard {
     const text = model.metadata.get(`graft.${part}`);
     return text === undefined ? [] : [[part, parsed(model, { part, text, schema })] as const];
   });
-  return Object.fromEntries(found);
+  const { layers, ...others } = Object.fromEntries(found);
+  if (layers === undefined) return others;
+  return { ...others, layers: layerRecords(writtenLayers.parse(layers), model) };
 }
 
 function parsed(
@@ -86,8 +82,9 @@ function parsed(
 
 /** The card as metadata entries. */
 export function cardMetadata(card: ModelCard): Record<string, string> {
+  const layers = card.layers && layerEntries(card.layers);
   return Object.fromEntries(
-    Object.entries(card)
+    Object.entries({ ...card, layers })
       .filter(([, value]) => value !== undefined)
       .map(([part, value]) => [`graft.${part}`, JSON.stringify(value)]),
   );

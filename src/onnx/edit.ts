@@ -1,24 +1,22 @@
 import { basename, dirname } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import { chunkBytes } from '../source.ts';
 import { byteLengthOf, type TensorSource } from '../tensor.ts';
+import { carried, carriedTensor, openSame, raw, tensorAt } from './carry.ts';
+import { mayLieOutside } from './external.ts';
 import type { GraphBuilder } from './graph.ts';
 import type { StoredModel, StoredNode, StoredTensor } from './read.ts';
 import {
   decodeEntry,
   encodeExternalTensor,
   encodeNode,
-  encodeTensor,
   encodeValue,
   graphField,
   modelField,
   type Renaming,
+  type TensorEncoder,
 } from './schema.ts';
-import { type Field, FileRanges, field, fieldsOf, joined, type Piece } from './wire.ts';
-import { type Metadata, metadataPieces, writePieces } from './write.ts';
-
-/** Weights below this stay inline; so does every int64, since shape inputs cannot be external data. */
-const inlineBytes = 1024;
+import { type Field, type FileRanges, field, fieldsOf, joined, type Piece } from './wire.ts';
+import { type Metadata, metadataPieces, type WrittenModel, writeFitting } from './write.ts';
 
 /**
  * A small model of the same file: its graph, with the large weights as external data that points back into the file.
@@ -58,36 +56,15 @@ export function graphOnly(
   }
 }
 
-function openSame(model: StoredModel): FileRanges {
-  const file = new FileRanges(model.path);
-  if (file.stamp === model.stamp) return file;
-  file.close();
-  throw new ToolkitError('FILE_UNREADABLE', 'The file was changed while it was in use', {
-    where: { file: model.path },
-    hint: 'Start again with the file as it is now.',
-  });
-}
-
-function raw(file: FileRanges, { start, end }: Field): Uint8Array {
-  return file.read(start, end - start);
-}
-
 function kept(all: readonly StoredNode[], nodes: ReadonlySet<StoredNode>, at: Field): boolean {
   const node = all.find((candidate) => candidate.field.start === at.start);
   return node !== undefined && nodes.has(node);
 }
 
-function tensorAt(model: StoredModel, at: Field): StoredTensor | undefined {
-  for (const tensor of model.initializers.values()) {
-    if (tensor.field.start === at.start) return tensor;
-  }
-  return undefined;
-}
-
 function mapped(model: StoredModel, tensor: StoredTensor, inline: () => Piece): readonly Piece[] {
   const length = byteLengthOf(tensor);
-  if (tensor.range?.file !== model.path) return [inline()];
-  if (tensor.dtype === 'int64' || length < inlineBytes) return [inline()];
+  // Weights of a file beside the model stay where they are: it names them from the same folder.
+  if (tensor.range?.file !== model.path || !mayLieOutside(tensor)) return [inline()];
   const { offset } = tensor.range;
   const location = basename(model.path);
   return field(graphField.initializer, [
@@ -170,16 +147,18 @@ export async function spliceModel(
   base: StoredModel,
   target: string,
   splice: Splice,
-): Promise<{ readonly bytes: number }> {
+): Promise<WrittenModel> {
   const file = openSame(base);
-  try {
-    const graph = splicedGraph(file, base, splice);
-    const pieces = base.modelFields.flatMap((at): readonly Piece[] => {
-      if (at.number === modelField.graph) return field(modelField.graph, graph);
+  const pieces = (encode: TensorEncoder): readonly Piece[] =>
+    base.modelFields.flatMap((at): readonly Piece[] => {
+      if (at.number === modelField.graph) {
+        return field(modelField.graph, splicedGraph(file, base, { splice, encode }));
+      }
       return isReplaced(file, at, splice.metadata) ? [] : [carried(file, at)];
     });
+  try {
     const last = metadataPieces(splice.metadata);
-    return await writePieces(target, pieces, { force: splice.force, last: () => last });
+    return await writeFitting(target, pieces, { force: splice.force, last: () => last });
   } finally {
     file.close();
   }
@@ -191,20 +170,14 @@ function isReplaced(file: FileRanges, at: Field, metadata: Metadata): boolean {
   return key in metadata;
 }
 
-/** A field of the old file, copied in pieces when it is written. */
-function carried(file: FileRanges, { start, end }: Field): Piece {
-  return {
-    byteLength: end - start,
-    *chunks() {
-      const buffer = new Uint8Array(Math.min(chunkBytes, end - start));
-      for (let at = start; at < end; at += buffer.length) {
-        yield file.read(at, Math.min(buffer.length, end - at), buffer);
-      }
-    },
-  };
+/** A splice, and where its weights go. */
+interface Splicing {
+  readonly splice: Splice;
+  readonly encode: TensorEncoder;
 }
 
-function splicedGraph(file: FileRanges, base: StoredModel, splice: Splice): Piece[] {
+function splicedGraph(file: FileRanges, base: StoredModel, splicing: Splicing): Piece[] {
+  const { splice, encode } = splicing;
   const needed = neededFor(base, [splice.at]);
   const rename = headNames(base, needed, splice);
   const old = base.graphFields.flatMap((at): readonly Piece[] => {
@@ -212,7 +185,7 @@ function splicedGraph(file: FileRanges, base: StoredModel, splice: Splice): Piec
       case graphField.node:
         return kept(base.nodes, needed.nodes, at) ? [carried(file, at)] : [];
       case graphField.initializer:
-        return keptTensor(file, base, { at, needed, splice });
+        return keptTensor(file, base, { at, needed, ...splicing });
       case graphField.valueInfo:
         return needed.values.has(nameAt(file, at)) ? [carried(file, at)] : [];
       case graphField.output:
@@ -221,21 +194,27 @@ function splicedGraph(file: FileRanges, base: StoredModel, splice: Splice): Piec
         return [carried(file, at)];
     }
   });
-  return [...old, ...headPieces(splice.head, rename)];
+  return [...old, ...headPieces(splice.head, rename, encode)];
 }
 
 function keptTensor(
   file: FileRanges,
   base: StoredModel,
-  { at, needed, splice }: { readonly at: Field; readonly needed: Needed; readonly splice: Splice },
+  {
+    at,
+    needed,
+    splice,
+    encode,
+  }: Splicing & {
+    readonly at: Field;
+    readonly needed: Needed;
+  },
 ): readonly Piece[] {
   const tensor = tensorAt(base, at);
   if (!tensor || !needed.values.has(tensor.name)) return [];
-  // External data is taken in: the new file may lie in another folder, and is to be whole.
-  const isExternal = tensor.range !== undefined && tensor.range.file !== base.path;
-  const source = splice.replaced?.get(tensor.name) ?? (isExternal ? tensor : undefined);
-  if (!source) return [carried(file, at)];
-  return field(graphField.initializer, encodeTensor(tensor.name, source));
+  const source = splice.replaced?.get(tensor.name);
+  if (!source) return carriedTensor(file, tensor, encode);
+  return field(graphField.initializer, encode(tensor.name, source));
 }
 
 /** The name of the ValueInfoProto at a place: its field 1, wherever that stands. */
@@ -244,13 +223,13 @@ function nameAt(file: FileRanges, at: Field): string {
   return name ? new TextDecoder().decode(file.read(name.content, name.end - name.content)) : '';
 }
 
-function headPieces(head: GraphBuilder, rename: Renaming): Piece[] {
+function headPieces(head: GraphBuilder, rename: Renaming, encode: TensorEncoder): Piece[] {
   const outputs = new Set(head.outputs.map(({ name }) => name));
   const inner = head.nodes.flatMap((node) => [...node.outputs]);
   return [
     ...head.nodes.flatMap((node) => field(graphField.node, [encodeNode(node, rename)])),
     ...[...head.initializers].flatMap(([name, source]) =>
-      field(graphField.initializer, encodeTensor(rename(name), source)),
+      field(graphField.initializer, encode(rename(name), source)),
     ),
     ...inner
       .filter(({ name }) => !outputs.has(name))

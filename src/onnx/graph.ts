@@ -8,7 +8,7 @@ export interface Node<O extends OpType = OpType> {
   readonly inputs: PerInput<O, Value>;
   readonly outputs: readonly [Value, ...Value[]];
   readonly attributes: Attributes<O>;
-  /** The body of a Loop. */
+  /** The body of a Loop or a Scan. */
   readonly body?: GraphBuilder;
 }
 
@@ -71,6 +71,15 @@ export class GraphBuilder {
     );
   }
 
+  /** A constant that is made once, whoever asks for it: masks, tables. */
+  shared(name: string, make: () => TensorSource): Value {
+    const root = this.#root();
+    const key = `shared ${name}`;
+    const known = root.#constants.get(key) ?? root.initializer(name, make());
+    root.#constants.set(key, known);
+    return known;
+  }
+
   #constant(key: string, numbers: readonly number[], make: () => Value): Value {
     const root = this.#root();
     const known = root.#constants.get(key) ?? { ...make(), constant: numbers };
@@ -78,11 +87,21 @@ export class GraphBuilder {
     return known;
   }
 
-  add<O extends Exclude<OpType, 'Loop'>>(
+  /** Adds a node and returns its first output. */
+  add<O extends Exclude<OpType, 'Loop' | 'Scan'>>(
     op: O,
     inputs: PerInput<O, Value>,
     ...rest: AttributesOf<O>
   ): Value {
+    return this.addAll(op, inputs, ...rest)[0];
+  }
+
+  /** Adds a node and returns all its outputs. */
+  addAll<O extends Exclude<OpType, 'Loop' | 'Scan'>>(
+    op: O,
+    inputs: PerInput<O, Value>,
+    ...rest: AttributesOf<O>
+  ): readonly [Value, ...Value[]] {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- AttributesOf says that rest is empty only when the attributes are
     const attributes = (rest[0] ?? {}) as Attributes<O>;
     const rule = opRules[op];
@@ -92,8 +111,11 @@ export class GraphBuilder {
       dtype: rule.dtype?.(inputs, attributes) ?? inputs[0].dtype,
       shape: rule.shape(inputs, attributes),
     };
-    this.nodes.push({ op, name, inputs, outputs: [output], attributes });
-    return output;
+    const more = rule.more?.(inputs, attributes) ?? [];
+    const others = more.map((type, i) => ({ ...type, name: this.#fresh(`${name}_out${i + 1}`) }));
+    const outputs: [Value, ...Value[]] = [output, ...others];
+    this.nodes.push({ op, name, inputs, outputs, attributes });
+    return outputs;
   }
 
   /**
@@ -128,6 +150,58 @@ export class GraphBuilder {
     return outputs;
   }
 
+  /**
+   * ONNX `Scan` over the first axis of `scanned`, which all have the same size there.
+   *
+   * `body` gets the state and one slice of each, and returns the new state and what to collect; it may use values of
+   * this graph. Returns the last state and the collected slices, stacked along a new first axis.
+   */
+  scan(
+    state: readonly Value[],
+    scanned: readonly [Value, ...Value[]],
+    body: (
+      graph: GraphBuilder,
+      state: readonly Value[],
+      slices: readonly Value[],
+    ) => { readonly state: readonly Value[]; readonly collected: readonly Value[] },
+  ): { readonly state: readonly Value[]; readonly collected: readonly Value[] } {
+    const inner = new GraphBuilder(this);
+    inner.#prefix = `${this.#prefix}step/`;
+    const enter = (value: Value, shape: Shape): Value =>
+      inner.input(`${value.name}_in`, value.dtype, shape);
+    const carried = state.map((value) => enter(value, value.shape));
+    const slices = scanned.map((value) => enter(value, value.shape.slice(1)));
+    const made = body(inner, carried, slices);
+    // Every output of a body must be a value of its own.
+    for (const value of [...made.state, ...made.collected]) {
+      inner.output(inner.add('Identity', [value]));
+    }
+    const name = this.#fresh(`${this.#prefix}Scan`);
+    const steps = scanned[0].shape[0] ?? 1;
+    const lasts = state.map((value, i) => ({
+      ...value,
+      shape: made.state[i]?.shape ?? value.shape,
+      name: this.#fresh(`${name}_state${i}`),
+    }));
+    const collected = made.collected.map((value, i) => ({
+      ...value,
+      shape: [steps, ...value.shape],
+      name: this.#fresh(`${name}_out${i}`),
+    }));
+    const [first, ...others] = [...lasts, ...collected];
+    const [head, ...tail] = [...state, ...scanned];
+    if (!first || !head) throw new Error('Bug: a Scan carries or collects at least one value');
+    this.nodes.push({
+      op: 'Scan',
+      name,
+      inputs: [head, ...tail],
+      outputs: [first, ...others],
+      attributes: { num_scan_inputs: scanned.length },
+      body: inner,
+    });
+    return { state: lasts, collected };
+  }
+
   /** Names of nodes added by `emit` begin with `layer/`. */
   within<T>(layer: string, emit: () => T): T {
     const before = this.#prefix;
@@ -139,15 +213,45 @@ export class GraphBuilder {
     }
   }
 
-  /** Gives the output of the last node a name of its own, such as that of the Keras layer it is the result of. */
-  rename(value: Value, name: string): Value {
-    const last = this.nodes.at(-1);
-    if (!last || last.outputs[0] !== value) {
-      throw new Error(`Bug: "${value.name}" is not what the last node put out`);
-    }
-    const renamed: Value = { ...value, name: this.#fresh(name) };
-    this.nodes[this.nodes.length - 1] = { ...last, outputs: [renamed] };
+  /**
+   * Gives a value that a node put out another name, such as that of the Keras layer it is the result of, and another
+   * shape where the caller knows it better. Nodes that use it follow; values that were handed out before do not.
+   */
+  rename(value: Value, name: string, shape: Shape = value.shape): Value {
+    const at = this.nodes.findLastIndex(({ outputs }) => outputs.includes(value));
+    if (at < 0) throw new Error(`Bug: no node put out "${value.name}"`);
+    const renamed: Value = {
+      ...value,
+      shape,
+      name: name === value.name ? name : this.#fresh(name),
+    };
+    this.#replace(value, renamed, at);
     return renamed;
+  }
+
+  /** Whether one of the nodes from the number `first` on puts this value out. */
+  isMadeSince(first: number, value: Value): boolean {
+    return this.nodes.slice(first).some(({ outputs }) => outputs.includes(value));
+  }
+
+  #replace(value: Value, by: Value, from: number): void {
+    const swap = (other: Value): Value => (other === value ? by : other);
+    for (let i = from; i < this.nodes.length; i++) {
+      const node = this.nodes[i];
+      if (!node) continue;
+      const [first, ...others] = node.outputs;
+      const inputs: readonly (Value | undefined)[] = node.inputs;
+      const isUsed = inputs.includes(value) || node.outputs.includes(value);
+      if (node.body) node.body.#replace(value, by, 0);
+      if (!isUsed) continue;
+      this.nodes[i] = {
+        ...node,
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as many inputs as before, one of them renamed
+        inputs: inputs.map((input) => input && swap(input)) as unknown as Node['inputs'],
+        outputs: [swap(first), ...others.map(swap)],
+      };
+    }
+    for (const [i, output] of this.outputs.entries()) this.outputs[i] = swap(output);
   }
 
   #root(): GraphBuilder {

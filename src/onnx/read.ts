@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
 import { ToolkitError } from '../errors.ts';
 import { sourceOf } from '../source.ts';
-import { byteLengthOf, type DType, dtypeBytes, type TensorSource, type Value } from '../tensor.ts';
+import { byteLengthOf, dtypeBytes, type TensorSource, type Value } from '../tensor.ts';
+import { externalRange, type Range, type TensorHead, type TensorPlace } from './external-range.ts';
 import { numbersOf } from './numbers.ts';
 import {
   type DecodedNode,
@@ -29,6 +29,8 @@ export interface StoredTensor extends TensorSource {
   readonly field: Field;
   /** Where its bytes lie, when they lie in one range of a file; `undefined` when they are spelled out as numbers. */
   readonly range: { readonly file: string; readonly offset: number } | undefined;
+  /** Whether its bytes lie in another file than the model: ONNX's external data. */
+  readonly isExternal: boolean;
 }
 
 /** What an ONNX file says. Weights stay in the file, and all that is not looked at is known by its place. */
@@ -119,12 +121,6 @@ function notOnnx(path: string): ToolkitError {
   });
 }
 
-interface TensorHead {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
 function storedTensor(file: FileRanges, path: string, at: Field): StoredTensor {
   const parts = [...fieldsOf(file, at.content, at.end)];
   const raw = parts.findLast(({ number }) => number === tensorField.rawData);
@@ -141,14 +137,13 @@ function storedTensor(file: FileRanges, path: string, at: Field): StoredTensor {
     });
   }
   const head: TensorHead = { name: proto.name, dtype, shape: proto.dims.map(Number) };
-  const external = new Map(proto.externalData.map(({ key, value }) => [key, value]));
+  const external = new Map(proto.externalData.map(({ key, value }) => [key ?? '', value ?? '']));
   if (raw) {
     checkLength(head, raw.end - raw.content, where);
     return rangeTensor(head, at, { file: path, offset: raw.content, stamp: file.stamp });
   }
   if (external.size > 0) {
-    const target = externalFile(path, external.get('location') ?? '', where);
-    return rangeTensor(head, at, { file: target, offset: Number(external.get('offset') ?? 0) });
+    return rangeTensor(head, at, externalRange(path, external, { head, where }));
   }
   const bytes = numbersOf(proto, dtype);
   checkLength(head, bytes.byteLength, where);
@@ -156,7 +151,7 @@ function storedTensor(file: FileRanges, path: string, at: Field): StoredTensor {
   const source = sourceOf(dtype, head.shape, (start, count) =>
     bytes.subarray(start * width, (start + count) * width),
   );
-  return { ...source, name: head.name, field: at, range: undefined };
+  return { ...source, name: head.name, field: at, range: undefined, isExternal: false };
 }
 
 /** Numbers spelled out field by field are small in every file that a converter wrote; a limit guards against others. */
@@ -170,11 +165,7 @@ function headBytes(file: FileRanges, start: number, end: number): Uint8Array {
   });
 }
 
-function checkLength(
-  head: TensorHead,
-  found: number,
-  where: { readonly file: string; readonly path: string },
-): void {
+function checkLength(head: TensorHead, found: number, where: TensorPlace): void {
   const expected = byteLengthOf(head);
   if (expected === found) return;
   throw new ToolkitError(
@@ -184,39 +175,18 @@ function checkLength(
   );
 }
 
-function externalFile(
-  model: string,
-  location: string,
-  where: { readonly file: string; readonly path: string },
-): string {
-  const target = join(dirname(model), location);
-  if (location !== '' && !relative(dirname(model), target).startsWith('..')) return target;
-  throw new ToolkitError(
-    'ONNX_INVALID',
-    `External data "${location}" lies outside the model's folder`,
-    {
-      where,
-      hint: 'Put the data file beside the model.',
-    },
-  );
-}
-
-function rangeTensor(
-  head: TensorHead,
-  field: Field,
-  range: { readonly file: string; readonly offset: number; readonly stamp?: string },
-): StoredTensor {
+function rangeTensor(head: TensorHead, field: Field, range: Range): StoredTensor {
   const width = dtypeBytes[head.dtype];
   const source = sourceOf(head.dtype, head.shape, (start, count, into) => {
     const file = new FileRanges(range.file);
     try {
-      if (range.stamp !== undefined && file.stamp !== range.stamp) throw changed(range.file);
+      if (file.stamp !== range.stamp) throw changed(range.file);
       return file.read(range.offset + start * width, count * width, into);
     } finally {
       file.close();
     }
   });
-  return { ...source, name: head.name, field, range };
+  return { ...source, name: head.name, field, range, isExternal: range.isExternal === true };
 }
 
 function changed(path: string): ToolkitError {

@@ -58,7 +58,27 @@ export function dtypeOf(dataType: number): DType | undefined {
 }
 
 /** Attributes that ONNX declares as FLOAT, so that a whole number is not written as INT. */
-const floatAttributes = new Set(['alpha', 'beta', 'gamma', 'epsilon', 'cubic_coeff_a']);
+const floatAttributes = new Set([
+  'alpha',
+  'beta',
+  'gamma',
+  'epsilon',
+  'cubic_coeff_a',
+  'activation_alpha',
+  'activation_beta',
+]);
+
+/** What convolutions and poolings do unless told otherwise: every number of these attributes is this one. */
+const defaults: Readonly<Record<string, number>> = { strides: 1, dilations: 1, pads: 0, group: 1 };
+
+/** Whether an attribute may be left out, as small graphs are mostly names and attributes. */
+function isDefault(op: string, name: string, value: unknown): boolean {
+  // A convolution sees the size of its kernel by the kernel.
+  if (name === 'kernel_shape') return op === 'Conv' || op === 'ConvTranspose';
+  const byDefault = Object.hasOwn(defaults, name) ? defaults[name] : undefined;
+  if (byDefault === undefined) return false;
+  return Array.isArray(value) ? value.every((each) => each === byDefault) : value === byDefault;
+}
 
 type Attribute = Parameters<typeof onnx.AttributeProto.encode>[0];
 
@@ -71,9 +91,21 @@ function attributeOf(name: string, value: unknown): Attribute {
   if (typeof value === 'string') {
     return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
   }
-  if (Array.isArray(value)) return { name, type: AttributeType.INTS, ints: value.map(Number) };
+  if (Array.isArray(value)) return listAttribute(name, value);
   if (floatAttributes.has(name)) return { name, type: AttributeType.FLOAT, f: Number(value) };
   return { name, type: AttributeType.INT, i: Number(value) };
+}
+
+function listAttribute(name: string, values: readonly unknown[]): Attribute {
+  const { AttributeType } = onnx.AttributeProto;
+  if (values.some((value) => typeof value === 'string')) {
+    const strings = values.map((value) => new TextEncoder().encode(String(value)));
+    return { name, type: AttributeType.STRINGS, strings };
+  }
+  const numbers = values.map(Number);
+  return floatAttributes.has(name)
+    ? { name, type: AttributeType.FLOATS, floats: numbers }
+    : { name, type: AttributeType.INTS, ints: numbers };
 }
 
 /** Gives another name to a value, or keeps it. */
@@ -83,7 +115,7 @@ export type Renaming = (name: string) => string;
 export function encodeNode(node: Node, rename: Renaming): Uint8Array {
   const inputs: readonly (Value | undefined)[] = node.inputs;
   const attribute = Object.entries(node.attributes)
-    .filter(([, value]) => value !== undefined)
+    .filter(([name, value]) => value !== undefined && !isDefault(node.op, name, value))
     .map(([name, value]) => attributeOf(name, value));
   const proto = onnx.NodeProto.encode({
     opType: node.op,
@@ -187,6 +219,26 @@ function valueOf(attribute: Attribute): number | string | readonly number[] | un
   }
 }
 
+/** The name of a node whose attributes, or bodies, hold tensors with external data; `undefined` of any other. */
+export function nodeWithOutsideData(bytes: Uint8Array): string | undefined {
+  const node = onnx.NodeProto.decode(bytes);
+  return node.attribute.some(isOutside) ? node.name || node.opType : undefined;
+}
+
+function isOutside({ t, tensors, g, graphs }: Attribute): boolean {
+  const inside = [...(g ? [g] : []), ...(graphs ?? [])];
+  return (
+    [...(t ? [t] : []), ...(tensors ?? [])].some(
+      (tensor) => (tensor.externalData ?? []).length > 0,
+    ) ||
+    inside.some(
+      (graph) =>
+        (graph.initializer ?? []).some((tensor) => (tensor.externalData ?? []).length > 0) ||
+        (graph.node ?? []).some((node) => (node.attribute ?? []).some(isOutside)),
+    )
+  );
+}
+
 type GraphProto = NonNullable<Attribute['g']>;
 
 function namesUsed(graph: GraphProto): string[] {
@@ -234,19 +286,32 @@ export function decodeTensor(bytes: Uint8Array): ReturnType<typeof onnx.TensorPr
   return onnx.TensorProto.decode(bytes);
 }
 
+/** Whether a value is inside a layer ("conv1/Conv"): no one asks for it, and any runtime infers its shape. */
+function isInside(value: Value, node: Node): boolean {
+  return value.name === node.name && value.name.includes('/');
+}
+
+/** How the TensorProto of a weight is written: with its numbers inside, or with the place where they lie. */
+export type TensorEncoder = (name: string, source: TensorSource) => readonly Piece[];
+
 /** Fields of a GraphProto. Weights stay lazy. */
-export function encodeGraph(graph: GraphBuilder, name: string, rename: Renaming): Piece[] {
+export function encodeGraph(
+  graph: GraphBuilder,
+  name: string,
+  rename: Renaming,
+  encode: TensorEncoder = encodeTensor,
+): Piece[] {
   const declared = new Set([...graph.inputs, ...graph.outputs].map((value) => value.name));
   return [
     ...graph.nodes.flatMap((node) => field(graphField.node, [encodeNode(node, rename)])),
     ...field(graphField.name, [new TextEncoder().encode(name)]),
     ...[...graph.initializers].flatMap(([key, source]) =>
-      field(graphField.initializer, encodeTensor(rename(key), source)),
+      field(graphField.initializer, encode(rename(key), source)),
     ),
     ...graph.inputs.flatMap((value) => field(graphField.input, [encodeValue(value, rename)])),
     ...graph.outputs.flatMap((value) => field(graphField.output, [encodeValue(value, rename)])),
     ...graph.nodes
-      .flatMap((node) => [...node.outputs])
+      .flatMap((node) => node.outputs.filter((value) => !isInside(value, node)))
       .filter((value) => !declared.has(value.name))
       .flatMap((value) => field(graphField.valueInfo, [encodeValue(value, rename)])),
   ];

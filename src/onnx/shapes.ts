@@ -84,8 +84,11 @@ function product(dims: Shape): Dim {
   return sizes.length === 1 ? (symbolic[0] ?? 1) : sizes.join('*');
 }
 
-/** ONNX Reshape: 0 keeps a dimension, -1 takes what is left. */
+/** ONNX Reshape: 0 keeps a dimension, -1 takes what is left. A target that is computed leaves its sizes open. */
 export function reshapedTo(x: Shape, target: Value): Shape {
+  if (!target.constant) {
+    return Array.from({ length: Number(target.shape[0] ?? 1) }, (_, i) => `${target.name}_${i}`);
+  }
   const dims: Dim[] = constantOf(target).map((dim, axis) => (dim === 0 ? (x[axis] ?? 1) : dim));
   const open = dims.indexOf(-1);
   if (open < 0) return dims;
@@ -203,7 +206,7 @@ export function padded(x: Shape, pads: Value): Shape {
 }
 
 export function resized(x: Shape, scales: Value | undefined, sizes: Value | undefined): Shape {
-  if (sizes?.constant) return sizes.constant;
+  if (sizes) return sizes.constant ?? x.map((_, axis) => `${sizes.name}_${axis}`);
   const factors = scales?.constant;
   if (!factors) throw misfit('Resize needs constant scales or sizes');
   return x.map((dim, axis) => {
@@ -219,4 +222,55 @@ export function reduced(x: Shape, axes: readonly number[] | undefined, keepdims:
     if (!along.has(axis)) return [dim];
     return keepdims === 1 ? [1] : [];
   });
+}
+
+export function tiled(x: Shape, repeats: Value): Shape {
+  const counts = constantOf(repeats);
+  return x.map((dim, axis) => product([dim, counts[axis] ?? 1]));
+}
+
+/** ONNX TopK. A count that is computed leaves the size open unless it is that of the axis. */
+export function topped(x: Shape, k: Value, axis: number): Shape {
+  const at = axis < 0 ? axis + x.length : axis;
+  return x.with(at, k.constant?.[0] ?? x[at] ?? 1);
+}
+
+/** ONNX Split, sizes given. */
+export function splits(x: Shape, sizes: Value, axis: number): readonly Shape[] {
+  const at = axis < 0 ? axis + x.length : axis;
+  return constantOf(sizes).map((size) => x.with(at, size));
+}
+
+/** Blocks of `size` by `size` of a map [N, C, H, W] moved into the channels; out of them for 1 / size. */
+export function blocked([batch = 1, channels = 1, ...space]: Shape, size: number): Shape {
+  return [
+    batch,
+    Number(channels) * size * size,
+    ...space.map((dim) => (typeof dim === 'number' ? dim / size : `${dim}/${size}`)),
+  ];
+}
+
+/** ONNX Einsum with an explicit output and at most one ellipsis a term, whose axes broadcast. */
+export function contracted(shapes: readonly Shape[], equation: string): Shape {
+  const [left = '', right = ''] = equation.replaceAll(' ', '').split('->');
+  const sizes = new Map<string, Dim>();
+  let rest: Shape = [];
+  left.split(',').forEach((term, i) => {
+    const shape = shapes[i] ?? [];
+    const [before = '', after] = term.split('...');
+    const open = after === undefined ? 0 : shape.length - before.length - after.length;
+    if (after !== undefined) {
+      rest = broadcast(rest, shape.slice(before.length, before.length + open));
+    }
+    // oxlint-disable-next-line typescript/no-misused-spread -- letters of an equation are ASCII
+    [...before].forEach((letter, at) => sizes.set(letter, shape[at] ?? 1));
+    // oxlint-disable-next-line typescript/no-misused-spread -- letters of an equation are ASCII
+    [...(after ?? '')].forEach((letter, at) =>
+      sizes.set(letter, shape[before.length + open + at] ?? 1),
+    );
+  });
+  return right.split(/(\.\.\.)/).flatMap((part) =>
+    // oxlint-disable-next-line typescript/no-misused-spread -- letters of an equation are ASCII
+    part === '...' ? rest : [...part].map((letter) => sizes.get(letter) ?? 1),
+  );
 }

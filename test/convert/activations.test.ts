@@ -47,9 +47,20 @@ const formulas: Readonly<Record<string, (n: number) => number>> = {
   log_sigmoid: (n) => Math.log(sigmoid(n)),
   hard_tanh: (n) => clip(n, -1, 1),
   tanh_shrink: (n) => n - Math.tanh(n),
+  celu: (n) => (n > 0 ? n : Math.expm1(n)),
+  squareplus: (n) => (n + Math.sqrt(n * n + 4)) / 2,
+  sparse_plus: (n) => (n <= -1 ? 0 : n < 1 ? (n + 1) ** 2 / 4 : n),
+  sparse_sigmoid: (n) => clip((n + 1) / 2, 0, 1),
+  soft_shrink: (n) => Math.sign(n) * Math.max(Math.abs(n) - 0.5, 0),
+  hard_shrink: (n) => (Math.abs(n) > 0.5 ? n : 0),
+  // 7 is so large that it counts alone: what is over 6 is left.
+  sparsemax: (n) => Math.max(n - 6, 0),
 };
 
-async function applied(activation: string, generation: Generation): Promise<ArrayLike<number>> {
+/** The first half of the points times the sigmoid of the second. */
+const glu = points.slice(0, 4).map((n, i) => n * sigmoid(points[i + 4] ?? 0));
+
+async function applied(activation: unknown, generation: Generation): Promise<ArrayLike<number>> {
   const layers = [{ name: 'y', is: 'Activation', config: { activation } }];
   const { graph } = convertModel(madeModel({ input: [points.length], layers, generation }));
   const x = { shape: [1, points.length], data: Float32Array.from(points) };
@@ -58,11 +69,15 @@ async function applied(activation: string, generation: Generation): Promise<Arra
 
 describe('activations', () => {
   it('all have a formula here', () => {
-    expect(Object.keys(formulas).toSorted()).toEqual(activationNames.toSorted());
+    expect([...Object.keys(formulas), 'glu'].toSorted()).toEqual(activationNames.toSorted());
   });
 
   it.each(Object.entries(formulas))('%s is as Keras computes it', async (name, formula) => {
     expectClose(await applied(name, 'Keras 2'), points.map(formula));
+  });
+
+  it('glu halves the last axis', async () => {
+    expectClose(await applied('glu', 'Keras 3'), glu);
   });
 
   it('hard_sigmoid has a flatter slope in Keras 3', async () => {
@@ -75,6 +90,16 @@ describe('activations', () => {
   it('swish and hard_swish are other names of silu and hard_silu', async () => {
     expectClose(await applied('swish', 'Keras 2'), await applied('silu', 'Keras 2'));
     expectClose(await applied('hard_swish', 'Keras 3'), await applied('hard_silu', 'Keras 3'));
+  });
+
+  it.each([
+    ['LeakyReLU', { alpha: 0.1 }, (n: number) => (n > 0 ? n : 0.1 * n)],
+    ['LeakyReLU', { negative_slope: 0.1 }, (n: number) => (n > 0 ? n : 0.1 * n)],
+    ['ReLU', { max_value: 2, negative_slope: 0.5 }, (n: number) => Math.min(n > 0 ? n : n / 2, 2)],
+    ['ELU', { alpha: 2 }, (n: number) => (n > 0 ? n : 2 * Math.expm1(n))],
+  ])('may be a layer of activation: %s %j', async (className, config, formula) => {
+    const activation = { module: 'keras.layers', class_name: className, config };
+    expectClose(await applied(activation, 'Keras 3'), points.map(formula));
   });
 
   it('that are unknown are refused by name, with those that are known', async () => {

@@ -50,7 +50,7 @@ async function outputOf(
     readonly features?: readonly string[];
   },
 ): Promise<ReadonlyMap<string, Array1>> {
-  return withModel(form, kernels, async (model) => {
+  return withModel(form, { kernels }, async (model) => {
     const { graph } = convertModel(model, options);
     const results = await runGraph(graph, [options.input]);
     const first = results.get(graph.outputs[0]?.name ?? '');

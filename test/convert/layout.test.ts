@@ -159,7 +159,8 @@ describe('zero padding', () => {
   it('is a node of its own before pooling, whose pads are not zeros', async () => {
     const pool = { name: 'pool', is: 'MaxPooling2D', config: { pool_size: [4, 3] } };
     const { graph, card } = convertModel(madeModel({ input: [3, 2, 2], layers: [pad, pool] }));
-    expect(graph.nodes.map(({ op }) => op)).toEqual(['Transpose', 'Pad', 'MaxPool', 'Transpose']);
+    // Of one place, so that nothing has to move at the end.
+    expect(graph.nodes.map(({ op }) => op)).toEqual(['Transpose', 'Pad', 'MaxPool', 'Reshape']);
     expect(card.layers?.find(({ name }) => name === 'pad')?.output).toBe('pad');
     const negative = { shape: maps.shape, data: maps.data.map((x) => -x) };
     expectClose((await runGraph(graph, [negative])).get('pool')?.data ?? [], [0, 0]);

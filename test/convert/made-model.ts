@@ -9,6 +9,9 @@ export interface MadeLayer {
   readonly weights?: readonly (readonly [shape: readonly number[], numbers: readonly number[]])[];
   /** Names of the layers before it; the layer above where nothing is said. */
   readonly from?: readonly string[];
+  /** Arguments of the call, where they are more than the layers before: `InputPlace`s number these. */
+  readonly args?: readonly unknown[];
+  readonly kwargs?: Readonly<Record<string, unknown>>;
 }
 
 export interface Made {
@@ -33,7 +36,13 @@ export function madeModel(made: Made): KerasModel {
         name: `param_${at}`,
         source: floatSource(shape, numbers),
       })),
-      calls: [{ inputs: before.map((name) => ({ layer: name, node: 0, tensor: 0 })), kwargs: {} }],
+      calls: [
+        {
+          inputs: before.map((name) => ({ layer: name, node: 0, tensor: 0 })),
+          args: layer.args,
+          kwargs: layer.kwargs ?? {},
+        },
+      ],
       path: `/config/${i}`,
     };
   });

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { convertModel } from '../../src/convert/convert-model.ts';
-import type { KerasModel, Kernels } from '../../src/keras/model.ts';
-import { openKeras } from '../../src/keras/open.ts';
+import { convertModel, type ModelOptions } from '../../src/convert/convert-model.ts';
+import type { KerasGraph, KerasLayer, KerasModel, Kernels } from '../../src/keras/model.ts';
+import { type OpenKerasOptions, openKeras } from '../../src/keras/open.ts';
 import { type Array1, readNpy } from '../npy.ts';
 import { shared } from '../shared.ts';
 import { expectClose } from '../tolerance.ts';
@@ -12,16 +12,24 @@ import { runGraph } from './run-graph.ts';
 interface Manifest {
   readonly backend: string;
   readonly case: string;
+  readonly dim_ordering: 'channels_first' | 'channels_last';
+  readonly generation: string;
   readonly kind: string;
   readonly layers: readonly string[];
   readonly tolerance: { readonly rtol: number; readonly atol: number };
   readonly files: {
     readonly model?: string;
+    /** A `.keras` archive. */
+    readonly keras?: string;
     readonly weights?: string;
+    readonly weights_legacy_layout?: string;
     readonly arch?: string;
     readonly inputs: readonly string[];
     readonly expected: readonly string[];
     readonly features?: Readonly<Record<string, string>>;
+    /** Of trainings: the data, and what the trained model says of it. */
+    readonly X?: string;
+    readonly pred_after?: string;
   };
 }
 
@@ -39,11 +47,21 @@ export interface Form {
 }
 
 export function readFixture(generation: string, name: string): Fixture {
-  const folder = shared(`fixtures/${generation}/${name}`);
+  return fixtureIn(shared(`fixtures/${generation}/${name}`));
+}
+
+/** The fixture in a folder that has a `manifest.json`. */
+export function fixtureIn(folder: string): Fixture {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the script that made the fixtures writes this
-  const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest;
+  const said = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest;
+  const manifest = said.kind === 'train' ? { ...said, files: trained(said.files) } : said;
   const kernels = manifest.backend === 'theano' ? 'theano' : 'tensorflow';
   return { folder, manifest, kernels };
+}
+
+/** Of a training, the model as it was saved afterwards, with what it then predicted. */
+function trained(files: Manifest['files']): Manifest['files'] {
+  return { ...files, inputs: [files.X ?? ''], expected: [files.pred_after ?? ''] };
 }
 
 /** Names of a generation's fixtures. */
@@ -53,14 +71,16 @@ export function fixtureNames(generation: string): readonly string[] {
   return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'manifest.json')));
 }
 
-/** The whole model, and the weights with their architecture, as far as they are there. */
+/** Every form that the model is kept in: as a whole, as an archive, and as weights with their architecture. */
 export function formsOf({ folder, manifest: { files } }: Fixture): readonly Form[] {
-  const whole = files.model?.endsWith('.h5') ? [{ file: join(folder, files.model) }] : [];
-  const apart =
-    files.weights && files.arch
-      ? [{ file: join(folder, files.weights), arch: join(folder, files.arch) }]
-      : [];
-  return [...whole, ...apart].filter(({ file }) => existsSync(file));
+  const arch = files.arch;
+  const whole = [files.model, files.keras].flatMap((file) => (file ? [{ file }] : []));
+  const apart = [files.weights, files.weights_legacy_layout].flatMap((file) =>
+    file && arch ? [{ file, arch: join(folder, arch) }] : [],
+  );
+  return [...whole, ...apart]
+    .map((form) => ({ ...form, file: join(folder, form.file) }))
+    .filter(({ file }) => existsSync(file));
 }
 
 export function arraysOf(fixture: Fixture, files: readonly string[]): readonly Array1[] {
@@ -69,10 +89,10 @@ export function arraysOf(fixture: Fixture, files: readonly string[]): readonly A
 
 export async function withModel<T>(
   form: Form,
-  kernels: Kernels | undefined,
+  options: Pick<OpenKerasOptions, 'kernels' | 'ordering'>,
   use: (model: KerasModel) => Promise<T>,
 ): Promise<T> {
-  const model = await openKeras(form.file, { arch: form.arch, kernels });
+  const model = await openKeras(form.file, { arch: form.arch, ...options });
   try {
     return await use(model);
   } finally {
@@ -80,17 +100,46 @@ export async function withModel<T>(
   }
 }
 
-/** Converts and runs one form of a fixture and compares every output with Keras' own. */
-export async function compare(fixture: Fixture, form: Form): Promise<void> {
+/** What a person would have to say about a fixture: Keras 1 does not record it. */
+export function saidOf({
+  manifest,
+  kernels,
+}: Fixture): Pick<OpenKerasOptions, 'kernels' | 'ordering'> {
+  const ordering = manifest.dim_ordering === 'channels_first' ? 'th' : 'tf';
+  return /^k[01]/.test(manifest.generation) ? { kernels, ordering } : { kernels };
+}
+
+/** Converts and runs a model and compares every output, numbers and declared shape, with Keras' own. */
+export async function compare(
+  fixture: Fixture,
+  model: KerasModel,
+  options: ModelOptions = {},
+): Promise<void> {
   const { files, tolerance } = fixture.manifest;
-  await withModel(form, fixture.kernels, async (model) => {
-    const { graph } = convertModel(model);
-    const results = await runGraph(graph, arraysOf(fixture, files.inputs));
-    arraysOf(fixture, files.expected).forEach((expected, i) => {
-      const actual = results.get(graph.outputs[i]?.name ?? '');
-      expectSame(actual, expected, tolerance);
-    });
+  const { graph } = convertModel(model, options);
+  const results = await runGraph(graph, arraysOf(fixture, files.inputs));
+  arraysOf(fixture, files.expected).forEach((expected, i) => {
+    const output = graph.outputs[i];
+    const actual = results.get(output?.name ?? '');
+    expectSame(actual, expected, tolerance);
+    const isTold = output?.shape.every(
+      (dim, axis) => typeof dim === 'string' || dim === actual?.shape[axis],
+    );
+    if (!isTold) throw new Error(`Declared as [${output?.shape}], but is [${actual?.shape}]`);
   });
+}
+
+/** Today's names of all layers in a model, wrapped and nested ones too; operations are one kind. */
+export function classesIn(graph: KerasGraph): readonly string[] {
+  const found = graph.layers.flatMap(classesOf);
+  return [...new Set(found)].toSorted();
+}
+
+function classesOf({ className, model, wrapped = [] }: KerasLayer): readonly string[] {
+  const own = className.startsWith('ops.') ? 'operations' : className;
+  return [own, ...(model ? classesIn(model) : []), ...wrapped.flatMap(classesOf)].filter(
+    (name) => name !== 'InputLayer',
+  );
 }
 
 export function expectSame(

@@ -10,6 +10,9 @@ export async function runGraph(
 ): Promise<ReadonlyMap<string, Array1>> {
   const session = await ort.InferenceSession.create(encodeModel(graph, { name: 'test' }), {
     logSeverityLevel: 3,
+    // Sessions are small and many: a pool of threads for each costs more than it gives.
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
   });
   try {
     const feeds = graph.inputs.map((input, i) => {
@@ -36,7 +39,13 @@ function tensorOf(dtype: string, { shape, data }: Array1): ort.Tensor {
     case 'int32':
       return new ort.Tensor('int32', Int32Array.from(data), shape);
     case 'int64':
-      return new ort.Tensor('int64', BigInt64Array.from(Array.from(data, BigInt)), shape);
+      return new ort.Tensor(
+        'int64',
+        BigInt64Array.from(Array.from(data, (number) => BigInt(Math.trunc(number)))),
+        shape,
+      );
+    case 'uint16':
+      return new ort.Tensor('uint16', Uint16Array.from(data), shape);
     default:
       throw new Error(`Inputs of ${dtype} are not fed here`);
   }

@@ -55,13 +55,6 @@ test('Keras 2 on Theano: kernels are turned and nothing else', () => {
   expect(numbers(bias?.source)).toEqual([0]);
 });
 
-test('inside TimeDistributed a kernel is turned once', () => {
-  const inner = { class_name: 'Conv2D', config: { data_format: 'channels_last' } };
-  const layer = { className: 'TimeDistributed', config: { layer: inner } };
-  const [kernel] = canonicalWeights(layer, [weight([1, 2, 1, 1])], theano).weights;
-  expect(numbers(kernel?.source)).toEqual([1, 0]);
-});
-
 test('separable kernels are never turned', () => {
   const layer = { className: 'SeparableConv2D', config: { data_format: 'channels_last' } };
   const [kernel] = canonicalWeights(

@@ -146,7 +146,7 @@ describe('an architecture that cannot be', () => {
     const fault = await openFault(`${models}digits_vgg.h5`, 'FILE_MISSING', {
       arch: 'nowhere.json',
     });
-    expect(fault.hint).toContain('fastai-vgg16, fastai-vgg16-bn, vgg16-gist');
+    expect(fault.hint).toMatch(/fastai-vgg16, fastai-vgg16-bn, .*vgg16-gist/);
   });
 
   test('is not JSON', async () => {

@@ -36,10 +36,9 @@ test.each([
   ],
   ['web page', '<!DOCTYPE html>\n<html><head></head></html>'],
   ['web page', '\n<html lang="en">'],
-  ['TensorFlow.js', '{"format":"layers-model","modelTopology":{}}'],
+  ['graph model', '{"format":"graph-model","modelTopology":{"node":[]}}'],
   ['architecture without weights', '{"class_name":"Sequential","config":[]}'],
-  ['.keras archive', 'PK\x03\x04\x14\x00\x00\x00\x00\x00metadata.json'],
-  ['zip archive', 'PK\x03\x04\x14\x00\x00\x00\x00\x00cat.jpg'],
+  ['TensorFlow Lite', '\x20\x00\x00\x00TFL3\x00\x00'],
   ['a file that begins with 6e6f74206120', 'not a model'],
 ])('%s', async (found, text) => {
   const fault = await openFault(fileOf(text), 'FILE_UNRECOGNISED');
@@ -66,15 +65,21 @@ test('HDF5 of someone else, with what it holds', async () => {
   expect(fault.hint).toContain('temperature');
 });
 
-test('weights in the layout of Keras 3', async () => {
+test('a zip archive cut short', async () => {
+  await openFault(fileOf('PK\x03\x04\x14\x00\x00\x00\x00\x00metadata.json'), 'FILE_TRUNCATED');
+});
+
+test('weights in the layout of Keras 3, without an architecture', async () => {
   const path = await written('model.weights.h5', (file) => {
-    file.create_group('layers');
+    const vars = file.create_group('layers').create_group('dense').create_group('vars');
+    vars.create_dataset({ name: '0', data: new Float32Array(6), shape: [2, 3] });
   });
-  const fault = await openFault(path, 'FILE_UNRECOGNISED');
-  expect(fault.message).toContain('.weights.h5');
+  const fault = await openFault(path, 'KERAS_ARCHITECTURE_UNKNOWN');
+  expect(fault.message).toContain('dense (layers/dense/vars/0 [2, 3])');
 });
 
 test.skipIf(!hasShared)('real files in disguise (skipped without the collection)', async () => {
   await openFault(shared('real/rukon-uddin-lfs-pointer/unet.h5'), 'FILE_UNRECOGNISED');
-  await openFault(shared('real/evil_keras/model.keras'), 'FILE_UNRECOGNISED');
+  const evil = await openFault(shared('real/evil_keras/model.keras'), 'KERAS_FILE_UNSAFE');
+  expect(evil.message).toContain('two members of one name');
 });

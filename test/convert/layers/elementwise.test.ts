@@ -17,9 +17,10 @@ describe('ReLU', () => {
     [{}, [0, 0, 1, 8]],
     [{ max_value: 6 }, [0, 0, 1, 6]],
     [{ negative_slope: 0.5 }, [-1, -0.25, 1, 8]],
-    [{ threshold: 1 }, [0, 0, 1, 8]],
+    // What is on the threshold is below it.
+    [{ threshold: 1 }, [0, 0, 0, 8]],
     // slope · (x - threshold) below the threshold: 0.5 · (-2 - 1) = -1.5
-    [{ threshold: 1, negative_slope: 0.5, max_value: 6 }, [-1.5, -0.75, 1, 6]],
+    [{ threshold: 1, negative_slope: 0.5, max_value: 6 }, [-1.5, -0.75, 0, 6]],
   ])('of %j', async (config, expected) => {
     expectClose(await applied({ name: 'y', is: 'ReLU', config }), expected);
   });
@@ -35,10 +36,16 @@ describe('Softmax', () => {
     );
   });
 
-  it('over several axes is refused', () => {
+  it('over several axes makes all of them sum to 1', async () => {
     const layers = [{ name: 'y', is: 'Softmax', config: { axis: [1, 2] } }];
-    expect(() => convertModel(madeModel({ input: [4, 4], layers }))).toThrow(
-      /Softmax over several axes/,
+    const { graph } = convertModel(madeModel({ input: [2, 2], layers }));
+    const numbers = { shape: [1, 2, 2], data: Float32Array.of(0, 1, 2, 3) };
+    const result = (await runGraph(graph, [numbers])).get('y');
+    const e = [0, 1, 2, 3].map(Math.exp);
+    const sum = e.reduce((a, b) => a + b, 0);
+    expectClose(
+      result?.data ?? [],
+      e.map((n) => n / sum),
     );
   });
 });
@@ -66,6 +73,19 @@ describe('layers that join', () => {
     const repeated: MadeLayer = { name: 'twice', is: 'RepeatVector', config: { n: 2 } };
     const sum = await applied(repeated, { name: 'y', is: 'Add', from: ['in', 'twice'] });
     expectClose(sum, [-4, -1, 2, 16, -4, -1, 2, 16]);
+  });
+});
+
+describe('TimeDistributedMerge', () => {
+  it.each([
+    ['sum', [4, 6]],
+    ['ave', [2, 3]],
+    ['mul', [3, 8]],
+  ])('%s of all steps', async (mode, expected) => {
+    const layers = [{ name: 'y', is: 'TimeDistributedMerge', config: { mode } }];
+    const { graph } = convertModel(madeModel({ input: [2, 2], layers, generation: 'Keras 0' }));
+    const sequence = { shape: [1, 2, 2], data: Float32Array.of(1, 2, 3, 4) };
+    expectClose((await runGraph(graph, [sequence])).get('y')?.data ?? [], expected);
   });
 });
 

@@ -1,0 +1,229 @@
+import type { GraphBuilder } from '../../../onnx/graph.ts';
+import type { Value } from '../../../tensor.ts';
+import { type ActivationName, activations } from '../../activations.ts';
+import { axisIn, inLayoutOf, type KerasTensor, kerasTensor } from '../../layout.ts';
+import { aligned } from '../../merging.ts';
+import type { Operand, OperationCall } from './call.ts';
+
+export type Operation = (call: OperationCall) => KerasTensor | readonly KerasTensor[];
+
+type Binary = (a: Value, b: Value, graph: GraphBuilder) => Value;
+
+/** Two tensors, or a tensor and numbers, element by element; single numbers leave the layout as it is. */
+function binary(join: Binary): Operation {
+  return (call) => {
+    const a = call.operand(0, 'x1', 'x', 'a');
+    const b = call.operand(1, 'x2', 'y', 'b');
+    const [left, right, like] = values(a, b, call);
+    const joined = join(left, right, call.bench.graph);
+    return inLayoutOf(like, joined);
+  };
+}
+
+function isTensor(operand: Operand): operand is KerasTensor {
+  return typeof operand === 'object' && 'layout' in operand;
+}
+
+function values(a: Operand, b: Operand, call: OperationCall): readonly [Value, Value, KerasTensor] {
+  const { layouts } = call.bench;
+  if (isTensor(a) && isTensor(b)) return pair(a, b, call);
+  if (isTensor(a)) {
+    const x = isTensor(b) || typeof b === 'number' ? layouts.padded(a) : layouts.keras(a);
+    return [x.value, call.constant(isTensor(b) ? 0 : b, x.value), x];
+  }
+  if (!isTensor(b)) throw call.refused('numbers only');
+  const x = typeof a === 'number' ? layouts.padded(b) : layouts.keras(b);
+  return [call.constant(a, x.value), x.value, x];
+}
+
+function pair(
+  a: KerasTensor,
+  b: KerasTensor,
+  { bench: { layouts } }: OperationCall,
+): readonly [Value, Value, KerasTensor] {
+  if (a.shape.length === b.shape.length) {
+    const [x, y = x] = aligned([a, b], layouts, 'element');
+    return [x.value, y.value, x];
+  }
+  const [x, y] = [layouts.keras(a), layouts.keras(b)];
+  return [x.value, y.value, x.shape.length > y.shape.length ? x : y];
+}
+
+/** One tensor, element by element. */
+function unary(emit: (x: Value, graph: GraphBuilder, call: OperationCall) => Value): Operation {
+  return (call) => {
+    const x = call.bench.layouts.padded(call.x);
+    return inLayoutOf(x, emit(x.value, call.bench.graph, call));
+  };
+}
+
+const one = (graph: GraphBuilder): Value => graph.floats('one', [1]);
+
+/** Floats, whatever the numbers were. */
+function inFloats(x: Value, graph: GraphBuilder): Value {
+  return x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' });
+}
+
+/** A row of the activation table as an operation. */
+function activation(name: ActivationName): Operation {
+  return (call) => {
+    const { graph, layouts, origin } = call.bench;
+    const x = layouts.padded(call.x);
+    const lastAxis = axisIn(x, -1);
+    const { generation } = origin;
+    return inLayoutOf(x, activations[name]({ x: x.value, graph, lastAxis, generation }));
+  };
+}
+
+/** 0.5 x (1 + tanh(sqrt(2/π) (x + 0.044715 x³))), or the exact form, which is TensorFlow's default but not Keras 3's. */
+function gelu(call: OperationCall): KerasTensor | readonly KerasTensor[] {
+  const isKeras3 = call.bench.origin.generation === 'Keras 3';
+  if ((call.raw(1, 'approximate') ?? isKeras3) === false) return activation('gelu')(call);
+  return unary((x, graph) => {
+    const cube = graph.add('Mul', [graph.add('Mul', [x, x]), x]);
+    const bent = graph.add('Add', [x, graph.add('Mul', [cube, graph.floats('cube', [0.044715])])]);
+    const inner = graph.add('Mul', [bent, graph.floats('root', [Math.sqrt(2 / Math.PI)])]);
+    const spread = graph.add('Add', [graph.add('Tanh', [inner]), one(graph)]);
+    return graph.add('Mul', [graph.add('Mul', [x, graph.floats('half', [0.5])]), spread]);
+  })(call);
+}
+
+const dtypes = {
+  float32: 'float32',
+  float64: 'float32',
+  float16: 'float32',
+  bfloat16: 'float32',
+  int64: 'int64',
+  int32: 'int32',
+  uint8: 'uint8',
+  int8: 'int8',
+  bool: 'bool',
+} as const;
+
+function cast(call: OperationCall): KerasTensor {
+  const asked = call.raw(1, 'dtype');
+  const to = Object.entries(dtypes).find(([name]) => name === asked)?.[1];
+  if (!to) throw call.refused(`dtype ${JSON.stringify(asked)}`);
+  const x = call.bench.layouts.padded(call.x);
+  return x.value.dtype === to ? x : inLayoutOf(x, call.bench.graph.add('Cast', [x.value], { to }));
+}
+
+function clip(call: OperationCall): KerasTensor {
+  const low = call.number(1, undefined, 'x_min', 'clip_value_min');
+  const high = call.number(2, undefined, 'x_max', 'clip_value_max');
+  const x = call.bench.layouts.padded(call.x);
+  const { graph } = call.bench;
+  const limits = [call.constant(low, x.value), call.constant(high, x.value)] as const;
+  return inLayoutOf(x, graph.add('Clip', [x.value, ...limits]));
+}
+
+/** `condition` chooses between two tensors or numbers. */
+function where(call: OperationCall): KerasTensor {
+  const { graph, layouts } = call.bench;
+  const condition = call.operand(0, 'condition');
+  if (!isTensor(condition)) throw call.refused('a constant condition');
+  const parts = [call.operand(1, 'x1', 'x'), call.operand(2, 'x2', 'y')];
+  const like = parts.find(isTensor);
+  const number = (operand: Operand): Value => {
+    if (isTensor(operand)) return layouts.keras(operand).value;
+    const own = like ? layouts.keras(like).value : graph.floats('zero', [0]);
+    return call.constant(operand, own);
+  };
+  const [a, b] = parts.map(number);
+  if (!a || !b) throw new Error('Bug: two choices stay two');
+  const isOn = layouts.keras(condition).value;
+  const truth = isOn.dtype === 'bool' ? isOn : graph.add('Cast', [isOn], { to: 'bool' });
+  return kerasTensor(graph.add('Where', [truth, a, b]));
+}
+
+const identity: Operation = ({ x }) => x;
+
+/** Operations that leave every element where it is. */
+export const elementwiseOperations: Readonly<Record<string, Operation>> = {
+  add: binary((a, b, graph) => graph.add('Add', [a, b])),
+  subtract: binary((a, b, graph) => graph.add('Sub', [a, b])),
+  multiply: binary((a, b, graph) => graph.add('Mul', [a, b])),
+  divide: binary((a, b, graph) => graph.add('Div', [inFloats(a, graph), inFloats(b, graph)])),
+  maximum: binary((a, b, graph) => graph.add('Max', [a, b])),
+  minimum: binary((a, b, graph) => graph.add('Min', [a, b])),
+  power: binary((a, b, graph) => graph.add('Pow', [a, b])),
+  floor_divide: binary((a, b, graph) => graph.add('Floor', [graph.add('Div', [a, b])])),
+  // a - b · floor(a / b): the remainder has the sign of b.
+  mod: binary((a, b, graph) => {
+    const times = graph.add('Floor', [graph.add('Div', [a, b])]);
+    return graph.add('Sub', [a, graph.add('Mul', [b, times])]);
+  }),
+  squared_difference: binary((a, b, graph) => {
+    const difference = graph.add('Sub', [a, b]);
+    return graph.add('Mul', [difference, difference]);
+  }),
+  equal: binary((a, b, graph) => graph.add('Equal', [a, b])),
+  not_equal: binary((a, b, graph) => graph.add('Not', [graph.add('Equal', [a, b])])),
+  less: binary((a, b, graph) => graph.add('Less', [a, b])),
+  less_equal: binary((a, b, graph) => graph.add('LessOrEqual', [a, b])),
+  greater: binary((a, b, graph) => graph.add('Greater', [a, b])),
+  greater_equal: binary((a, b, graph) => graph.add('GreaterOrEqual', [a, b])),
+  logical_and: binary((a, b, graph) => graph.add('And', [a, b])),
+  logical_or: binary((a, b, graph) => graph.add('Or', [a, b])),
+  logical_xor: binary((a, b, graph) => graph.add('Xor', [a, b])),
+  logical_not: unary((x, graph) => graph.add('Not', [x])),
+  isnan: unary((x, graph) => graph.add('IsNaN', [x])),
+  absolute: unary((x, graph) => graph.add('Abs', [x])),
+  negative: unary((x, graph) => graph.add('Neg', [x])),
+  sign: unary((x, graph) => graph.add('Sign', [x])),
+  floor: unary((x, graph) => graph.add('Floor', [x])),
+  ceil: unary((x, graph) => graph.add('Ceil', [x])),
+  round: unary((x, graph) => graph.add('Round', [x])),
+  reciprocal: unary((x, graph) => graph.add('Reciprocal', [x])),
+  exp: unary((x, graph) => graph.add('Exp', [x])),
+  expm1: unary((x, graph) => graph.add('Sub', [graph.add('Exp', [x]), one(graph)])),
+  log: unary((x, graph) => graph.add('Log', [x])),
+  log1p: unary((x, graph) => graph.add('Log', [graph.add('Add', [x, one(graph)])])),
+  sqrt: unary((x, graph) => graph.add('Sqrt', [x])),
+  rsqrt: unary((x, graph) => graph.add('Reciprocal', [graph.add('Sqrt', [x])])),
+  square: unary((x, graph) => graph.add('Mul', [x, x])),
+  erf: unary((x, graph) => graph.add('Erf', [x])),
+  sin: unary((x, graph) => graph.add('Sin', [x])),
+  cos: unary((x, graph) => graph.add('Cos', [x])),
+  tan: unary((x, graph) => graph.add('Tan', [x])),
+  arcsin: unary((x, graph) => graph.add('Asin', [x])),
+  arccos: unary((x, graph) => graph.add('Acos', [x])),
+  arctan: unary((x, graph) => graph.add('Atan', [x])),
+  sinh: unary((x, graph) => graph.add('Sinh', [x])),
+  cosh: unary((x, graph) => graph.add('Cosh', [x])),
+  arcsinh: unary((x, graph) => graph.add('Asinh', [x])),
+  arccosh: unary((x, graph) => graph.add('Acosh', [x])),
+  arctanh: unary((x, graph) => graph.add('Atanh', [x])),
+  tanh: activation('tanh'),
+  relu: activation('relu'),
+  relu6: activation('relu6'),
+  sigmoid: activation('sigmoid'),
+  softplus: activation('softplus'),
+  softsign: activation('softsign'),
+  silu: activation('silu'),
+  selu: activation('selu'),
+  log_sigmoid: activation('log_sigmoid'),
+  hard_sigmoid: activation('hard_sigmoid'),
+  hard_silu: activation('hard_silu'),
+  hard_tanh: activation('hard_tanh'),
+  tanh_shrink: activation('tanh_shrink'),
+  squareplus: activation('squareplus'),
+  sparse_plus: activation('sparse_plus'),
+  sparse_sigmoid: activation('sparse_sigmoid'),
+  glu: activation('glu'),
+  gelu,
+  leaky_relu: unary((x, graph, call) =>
+    graph.add('LeakyRelu', [x], { alpha: call.number(1, 0.2, 'negative_slope', 'alpha') }),
+  ),
+  elu: unary((x, graph, call) => graph.add('Elu', [x], { alpha: call.number(1, 1, 'alpha') })),
+  // alpha (exp(x / alpha) - 1) below 0: Elu of x / alpha, times alpha.
+  celu: unary((x, graph, call) => {
+    const alpha = graph.floats('alpha', [call.number(1, 1, 'alpha')]);
+    const below = graph.add('Elu', [graph.add('Div', [x, alpha])], { alpha: 1 });
+    return graph.add('Mul', [below, alpha]);
+  }),
+  cast,
+  clip,
+  where,
+  identity,
+};

@@ -1,0 +1,108 @@
+import { ConfigReader, isJson } from '../../../keras/config.ts';
+import type { KerasLayer } from '../../../keras/model.ts';
+import type { TensorSource } from '../../../tensor.ts';
+import { type Bench, defineLayer, type Layer, unsupported, weightsOf } from '../../layer.ts';
+import type { KerasTensor } from '../../layout.ts';
+import { type CellWeights, cellShapes, type RecurrentKind, readCell, readRun } from './config.ts';
+import { type Run, run } from './run.ts';
+
+const kinds: Readonly<Record<string, RecurrentKind>> = {
+  SimpleRNNCell: 'SimpleRNN',
+  GRUCell: 'GRU',
+  LSTMCell: 'LSTM',
+};
+
+/**
+ * RNN over cells: stacked cells are layers one above the other, each a node of its own.
+ *
+ * Source: keras/src/layers/rnn/{rnn,stacked_rnn_cells}.py.
+ */
+export const rnn: Layer = defineLayer({
+  keras: ['RNN'],
+  inputs: 'many',
+  mask: 'set by the rule',
+  read(config, _, where) {
+    const unknown = cellClasses(config.raw('cell')).filter((name) => !kinds[name]);
+    if (unknown.length === 0) return readRun(config, where);
+    throw unsupported(
+      `An RNN of the cell class "${unknown.join('", "')}" cannot be converted`,
+      where,
+      `Cells that can: ${Object.keys(kinds).join(', ')}, alone or stacked.`,
+    );
+  },
+  weights: (_, __, found) => Object.fromEntries(found.map((shape, i) => [`${i}`, shape])),
+  emit({ config, input, inputs, given, wrapped, parameter, ...bench }) {
+    const named = given.tensors(Number.POSITIVE_INFINITY, 'initial_state');
+    const initial = named.length > 0 ? named : inputs.slice(1);
+    const isStack = wrapped.length > 1;
+    if (isStack && (initial.length > 0 || config.returnState)) throw statesOfStack(bench);
+    let outputs: readonly KerasTensor[] = [input];
+    for (const [i, cell] of wrapped.entries()) {
+      const isLast = i === wrapped.length - 1;
+      const [below = input] = outputs;
+      const options = cellRun(cell, isStack ? `cell_${i}` : '', { below, parameter, bench });
+      outputs = run(
+        {
+          ...options,
+          input: { ...below, mask: input.mask },
+          initial,
+          config: {
+            ...config,
+            goBackwards: config.goBackwards && i === 0,
+            returnSequences: config.returnSequences || !isLast,
+            zeroOutputForMask: config.zeroOutputForMask && isLast,
+          },
+        },
+        bench,
+      );
+    }
+    return outputs;
+  },
+});
+
+function cellClasses(cell: unknown): readonly string[] {
+  if (Array.isArray(cell)) return cell.flatMap(cellClasses);
+  if (!isJson(cell)) return [];
+  const config = isJson(cell['config']) ? cell['config'] : {};
+  return Array.isArray(config['cells'])
+    ? cellClasses(config['cells'])
+    : [String(cell['class_name'])];
+}
+
+interface CellBench {
+  readonly below: KerasTensor;
+  readonly parameter: (name: string, source: TensorSource) => ReturnType<Run['parameter']>;
+  readonly bench: Bench;
+}
+
+function cellRun(
+  layer: KerasLayer,
+  prefix: string,
+  { below, parameter, bench }: CellBench,
+): Pick<Run, 'cell' | 'weights' | 'parameter'> {
+  const kind = kinds[layer.className];
+  if (!kind) throw new Error(`Bug: the cell "${layer.className}" was not checked`);
+  const cell = readCell(new ConfigReader(stated(layer), bench.where), kind, bench.where);
+  const sources = weightsOf(cellShapes(cell, below.shape), layer.weights, bench.where);
+  return {
+    cell,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- weightsOf gives a source for every shape
+    weights: sources as unknown as CellWeights,
+    parameter: (name, source) => parameter(prefix ? `${prefix}/${name}` : name, source),
+  };
+}
+
+/** Keras 2 before 2.1.3 forgot to save what its cells are; their weights tell the most. */
+function stated({ config, weights }: KerasLayer): KerasLayer['config'] {
+  const [, recurrent] = weights;
+  const units = recurrent?.source.shape[0];
+  return { units, use_bias: weights.length > 2, ...config };
+}
+
+function statesOfStack({ where }: Bench): Error {
+  return unsupported(
+    'The states of stacked cells as inputs or outputs cannot be converted',
+    where,
+    'Build the model with one recurrent layer a cell and load the same weights.',
+  );
+}

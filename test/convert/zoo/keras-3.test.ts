@@ -1,0 +1,3 @@
+import { testGeneration } from './generations.ts';
+
+testGeneration('Keras 3', ['k3-jax-cf', 'k3-tensorflow']);
