@@ -1,11 +1,28 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', cli: 'src/cli/main.ts' },
+  entry: {
+    index: 'src/index.ts',
+    cli: 'src/cli/main.ts',
+    client: 'src/client/index.ts',
+    // What serving runs in threads of their own.
+    'serve-worker': 'src/serve/worker.ts',
+  },
   format: 'esm',
   target: 'node20.19',
-  dts: { entry: { index: 'src/index.ts' } },
+  dts: { entry: { index: 'src/index.ts', client: 'src/client/index.ts' } },
   sourcemap: true,
   external: ['onnxruntime-node'],
   clean: true,
+  plugins: [
+    {
+      name: 'page',
+      // The page is no part of any module: serve/page.ts reads its files from beside the code.
+      buildEnd() {
+        cpSync('src/serve/page', join(this.options.outDir, 'page'), { recursive: true });
+      },
+    },
+  ],
 });

@@ -1,4 +1,26 @@
 export {
+  type CallOptions,
+  type ClassifyOptions,
+  type ClientOptions,
+  GraftClient,
+  type ImageContent,
+  type ModelCallOptions,
+} from './client/client.ts';
+export { type Exchange, ServerError } from './client/fault.ts';
+export type { InferRequest, InferResult } from './client/inference.ts';
+export type {
+  Classification,
+  ClassScore,
+  InputTensor,
+  ModelMetadata,
+  OutputTensor,
+  RepositoryEntry,
+  ServerMetadata,
+  TensorData,
+  TensorMetadata,
+  TensorType,
+} from './client/protocol.ts';
+export {
   type ConversionReport,
   type ConvertOptions,
   convert,

@@ -7,6 +7,7 @@ import { inspectCommand } from './inspect.ts';
 import { packCommand, unpackCommand } from './pack.ts';
 import { predictCommand } from './predict.ts';
 import { pullCommand } from './pull.ts';
+import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { showCursor } from './terminal.ts';
 import { trainCommand } from './train.ts';
@@ -18,7 +19,9 @@ const exitCodes = { fine: 0, input: 1, usage: 2, bug: 70 } as const;
 
 function program(): Command {
   const graft = new Command('graft')
-    .description('Turns any Keras file into ONNX, runs it and fine-tunes it, without Python.')
+    .description(
+      'Turns any Keras file into ONNX, runs it, fine-tunes it and serves it, without Python.',
+    )
     .version(packageVersion())
     .showHelpAfterError('(graft --help lists the commands)')
     .exitOverride();
@@ -30,6 +33,7 @@ function program(): Command {
     predictCommand,
     trainCommand,
     showCommand,
+    serveCommand,
     packCommand,
     unpackCommand,
   ];

@@ -4,6 +4,8 @@ import { readModel, type StoredModel } from '../onnx/read.ts';
 import type { Shape, Value } from '../tensor.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
+export type { Preprocess } from '../onnx/card.ts';
+
 /** An open image classifier and what its card says. Whoever loaded it calls `close`. */
 export interface LoadedModel {
   readonly path: string;
@@ -32,9 +34,7 @@ export interface LoadOptions extends SessionOptions {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const model = readModel(path);
   const card = readCard(model);
-  const { input, output } = endsOf(model);
-  const preprocess = preprocessOf(model, card, { input, given: options.preprocess });
-  checkClasses(model, card, output);
+  const { input, output, preprocess } = imageEnds(model, card, options.preprocess);
   const session = await openSession(model, options);
   const batch = input.shape[0];
   return {
@@ -47,6 +47,22 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     fixedBatch: typeof batch === 'number' ? batch : undefined,
     close: () => session.close(),
   };
+}
+
+/**
+ * Where pictures go into a model and scores come out, and how a picture becomes its input.
+ *
+ * `given` overrules the card. Throws MODEL_CARD_INVALID for a model that is no image classifier.
+ */
+export function imageEnds(
+  model: StoredModel,
+  card: ModelCard,
+  given?: Partial<Preprocess>,
+): Pick<LoadedModel, 'input' | 'output' | 'preprocess'> {
+  const { input, output } = endsOf(model);
+  const preprocess = preprocessOf(model, card, { input, given });
+  checkClasses(model, card, output);
+  return { input, output, preprocess };
 }
 
 /** Names of the model's classes in the order of its outputs, if it has them. */

@@ -111,13 +111,21 @@ function predictionOf(
     top,
   }: { readonly file: string; readonly scores: ArrayLike<number>; readonly top: number },
 ): Prediction {
-  const names = classNames(model);
+  return { file, ...bestScores(scores, classNames(model), top) };
+}
+
+/** The best `top` of one picture's scores, best first; equal ones in the order of the classes. */
+export function bestScores(
+  scores: ArrayLike<number>,
+  names: readonly string[] | undefined,
+  top: number,
+): Pick<Prediction, 'top' | 'isDistribution'> {
   const values = bothSides(Array.from(scores), names);
   const best = values
     .map((probability, index) => ({ index, label: names?.[index] ?? String(index), probability }))
     .toSorted((a, b) => b.probability - a.probability || a.index - b.index)
     .slice(0, top);
-  return { file, top: best, isDistribution: isDistribution(values) };
+  return { top: best, isDistribution: isDistribution(values) };
 }
 
 /** One sigmoid unit for two classes is the probability of the second; that of the first is what is left. */

@@ -32,6 +32,18 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
+/** Texts that go into a model or come out of it, in row-major order. */
+export interface TextTensor {
+  readonly dtype: 'string';
+  readonly shape: readonly number[];
+  readonly data: readonly string[];
+}
+
+/** What a model takes or gives: a value, which may also be of texts. */
+export interface Port extends Omit<Value, 'dtype' | 'constant'> {
+  readonly dtype: DType | 'string';
+}
+
 /** How a session is opened. */
 export interface SessionOptions {
   /** Default `cpu`. Another one that cannot be had is an error, never a fall-back. */
@@ -40,14 +52,16 @@ export interface SessionOptions {
   readonly prepack?: boolean | undefined;
   /** Threads inside one operator; default: onnxruntime's, one a core. */
   readonly threads?: number | undefined;
+  /** Default true: between two operators, threads wait by spinning. False leaves the processor to others that long. */
+  readonly spin?: boolean | undefined;
   /** Of a model from a file: values that become the outputs; only what they need is loaded. */
   readonly outputs?: readonly string[] | undefined;
 }
 
 /** An open model. Whoever opened it calls `close`. Runs block the event loop: other work must be on its way before. */
 export class Session {
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
   readonly provider: Provider;
   /** Whether some nodes run on the CPU because the provider lacks them; never so without a provider other than `cpu`. */
   readonly isPartlyOnCpu: boolean;
@@ -69,8 +83,8 @@ export class Session {
     this.#file = about.file;
     this.provider = about.provider;
     this.isPartlyOnCpu = about.isPartlyOnCpu;
-    this.inputs = session.inputMetadata.map(valueOf);
-    this.outputs = session.outputMetadata.map(valueOf);
+    this.inputs = session.inputMetadata.map(portOf);
+    this.outputs = session.outputMetadata.map(portOf);
   }
 
   /** Runs the model once; `fetches` are the outputs to compute, default all. Throws RUNTIME_FAILED. */
@@ -78,6 +92,17 @@ export class Session {
     feeds: Readonly<Record<string, Tensor>>,
     fetches?: readonly string[],
   ): Promise<Record<string, Tensor>> {
+    const results = await this.runAny(feeds, fetches);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, result]) => [name, numbersOnly(result)]),
+    );
+  }
+
+  /** As `run`, for models that take or give texts as well. Throws RUNTIME_FAILED. */
+  async runAny(
+    feeds: Readonly<Record<string, Tensor | TextTensor>>,
+    fetches?: readonly string[],
+  ): Promise<Record<string, Tensor | TextTensor>> {
     const session = this.#session;
     if (!session) throw failed('The model could not be run', 'it is closed', { file: this.#file });
     try {
@@ -103,7 +128,11 @@ export class Session {
     await session?.release();
   }
 
-  #wrap({ dtype, data, shape }: Tensor): Onnxruntime.Tensor {
+  #wrap(tensor: Tensor | TextTensor): Onnxruntime.Tensor {
+    const { dtype, data, shape } = tensor;
+    if (tensor.dtype === 'string') {
+      return new this.#library.ort.Tensor('string', [...tensor.data], shape);
+    }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the constructor checks that data and dtype fit, and throws
     return new this.#library.ort.Tensor(dtype as 'float32', data as Float32Array, shape);
   }
@@ -188,6 +217,7 @@ async function create(
     extra: {
       session: {
         ...(options.prepack === false && { disable_prepacking: '1' }),
+        ...(options.spin === false && { intra_op: { allow_spinning: '0' } }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
         ...(provider !== 'cpu' && isStrict && { disable_cpu_ep_fallback: '1' }),
       },
@@ -227,9 +257,15 @@ async function loadLibrary(): Promise<Library> {
   }
 }
 
-function valueOf(metadata: Onnxruntime.InferenceSession.ValueMetadata): Value {
+function portOf(metadata: Onnxruntime.InferenceSession.ValueMetadata): Port {
   if (!metadata.isTensor) return { name: metadata.name, dtype: 'float32', shape: [] };
-  return { name: metadata.name, dtype: dtypeOf(metadata.type), shape: metadata.shape };
+  const dtype = metadata.type === 'string' ? 'string' : dtypeOf(metadata.type);
+  return { name: metadata.name, dtype, shape: metadata.shape };
+}
+
+function numbersOnly(result: Tensor | TextTensor): Tensor {
+  if (result.dtype !== 'string') return result;
+  throw new Error('values of type string are not supported');
 }
 
 function dtypeOf(type: string): DType {
@@ -240,8 +276,12 @@ function dtypeOf(type: string): DType {
   throw new Error(`values of type ${type} are not supported`);
 }
 
-function tensorOf(result: Onnxruntime.Tensor): Tensor {
+function tensorOf(result: Onnxruntime.Tensor): Tensor | TextTensor {
   const { data } = result;
+  if (result.type === 'string') {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the data of a tensor of strings is an array of them
+    return { dtype: 'string', shape: result.dims, data: data as string[] };
+  }
   if (!ArrayBuffer.isView(data)) throw new Error(`values of type ${result.type} are not supported`);
   // From Node 24 on, float16 comes as a Float16Array.
   const numbers =
@@ -251,7 +291,7 @@ function tensorOf(result: Onnxruntime.Tensor): Tensor {
   return { dtype: dtypeOf(result.type), shape: result.dims, data: numbers };
 }
 
-function spelled({ name, dtype, shape }: Value): string {
+function spelled({ name, dtype, shape }: Port): string {
   return `"${name}", ${dtype} [${shape.join(', ')}]`;
 }
 

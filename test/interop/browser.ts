@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 
 /** Where a browser is looked for: GRAFT_CHROMIUM, else Debian's package `chromium`. */
 const executable = process.env['GRAFT_CHROMIUM'] ?? '/usr/bin/chromium';
@@ -38,6 +38,13 @@ const flags: Readonly<Record<BrowserProvider, readonly string[]>> = {
   ],
 };
 
+/** A camera that shows a moving figure, and is allowed to. */
+export const cameraFlags = [
+  ...flags.wasm,
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+];
+
 interface Job {
   readonly model: Uint8Array;
   /** The model's one input. */
@@ -46,14 +53,15 @@ interface Job {
   readonly provider: BrowserProvider;
 }
 
+/** Starts the browser; whoever did closes it. */
+export async function launchBrowser(args: readonly string[] = flags.wasm): Promise<Browser> {
+  return chromium.launch({ executablePath: executable, headless: true, args: [...args] });
+}
+
 /** Runs a model with onnxruntime-web in a real browser; the first output's numbers. Nothing leaves this machine. */
 export async function runInBrowser(job: Job): Promise<readonly number[]> {
   const { server, origin } = await serve(job);
-  const browser = await chromium.launch({
-    executablePath: executable,
-    headless: true,
-    args: [...flags[job.provider]],
-  });
+  const browser = await launchBrowser(flags[job.provider]);
   try {
     const page = await browser.newPage();
     const query = `provider=${job.provider}&shape=${job.shape.join(',')}`;

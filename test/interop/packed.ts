@@ -54,7 +54,7 @@ function ownEnvironment(): NodeJS.ProcessEnv {
 /** Builds and packs the checkout without touching its `dist`; the path of the tarball. */
 export async function packCheckout(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  for (const part of ['package.json', 'README.md', 'LICENSE', 'models']) {
+  for (const part of ['package.json', 'README.md', 'LICENSE', 'models', 'proto']) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   const tsup = join(root, 'node_modules/tsup/dist/cli-default.js');

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { type LogLevel, type OpenLog, openLog } from '../../src/serve/logging.ts';
+import { answered } from './fake-context.ts';
+
+function logged(level: LogLevel, write: (open: OpenLog) => void): readonly unknown[] {
+  const lines: string[] = [];
+  const open = openLog(level, { write: (line) => lines.push(line) });
+  write(open);
+  open.close();
+  return lines.map((line): unknown => JSON.parse(line));
+}
+
+describe('the log', () => {
+  it('has one line of JSON a request, with its id and its trace', () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const [line] = logged('info', ({ observer }) => {
+      observer.onInfer?.({ ...answered, traceparent });
+    });
+    expect(line).toMatchObject({
+      level: 'info',
+      service: 'graft',
+      msg: 'request',
+      request_id: 'r-1',
+      trace_id: '0af7651916cd43dd8448eb211c80319c',
+      model: 'm',
+      version: '1',
+      door: 'http',
+      outcome: 'success',
+      rows: 1,
+      total_ms: 10,
+      queue_ms: 1,
+      compute_ms: 5,
+    });
+    expect(line).toHaveProperty('time', expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/));
+  });
+
+  it('writes refused requests as warnings and our own failures as errors', () => {
+    const lines = logged('warn', ({ observer }) => {
+      observer.onInfer?.(answered);
+      observer.onInfer?.({ ...answered, outcome: 'timeout' });
+      observer.onInfer?.({ ...answered, outcome: 'backend' });
+    });
+    expect(lines).toMatchObject([
+      { level: 'warn', outcome: 'timeout' },
+      { level: 'error', outcome: 'backend' },
+    ]);
+  });
+
+  it('keeps a name with a line break on one line', () => {
+    const lines: string[] = [];
+    const open = openLog('info', { write: (line) => lines.push(line) });
+    open.log.info({ model: 'a\n{"level":"error"}' }, 'hello\nworld');
+    open.close();
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.trimEnd()).not.toContain('\n');
+  });
+
+  it('is silent when told so', () => {
+    expect(logged('silent', ({ log }) => log.error({}, 'x'))).toEqual([]);
+  });
+});
