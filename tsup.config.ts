@@ -6,6 +6,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
+    'augment-worker': 'src/train/augment/worker.ts',
     client: 'src/client/index.ts',
     // What serving runs in threads of their own.
     'serve-worker': 'src/serve/worker.ts',

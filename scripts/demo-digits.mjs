@@ -33,6 +33,19 @@ export async function writeDigits(folder) {
   return { old, fresh };
 }
 
+/** Of ten pictures of a class, which are for what where a third set chooses nothing: 7 to learn from, 1, and 2. */
+const setOf = (index) => (index % 5 === 4 ? 'test' : index % 10 === 3 ? 'valid' : 'train');
+
+/** Writes train/, valid/ and test/ with the classes 8 and 9. */
+export async function writeThreeSets(folder) {
+  for (const digit of [8, 9]) {
+    for (const [index, picture] of picturesOf(digit).entries()) {
+      await writePicture(join(folder, setOf(index), String(digit), name(digit, index)), picture);
+    }
+  }
+  return Object.fromEntries(['train', 'valid', 'test'].map((set) => [set, join(folder, set)]));
+}
+
 const name = (digit, index) => `${digit}-${String(index).padStart(4, '0')}.png`;
 
 /** 28×28 grey levels each, white on black. */

@@ -1,13 +1,14 @@
 // The whole main job, offline: convert, look, predict, train a new head, check the exported file.
-// Default: a small VGG16 trained on the digits 0 to 7, taught to tell 8 from 9.
+// Default: a small VGG16 trained on the digits 0 to 7, taught to tell 8 from 9, first by a new head, then by all of it.
 // With the real thing: npm run demo -- --vgg16 vgg16.h5 --photos DIR (DIR/train/CLASS/*.jpg, DIR/valid/CLASS/*.jpg).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checkExport } from './demo-check.mjs';
-import { writeDigits } from './demo-digits.mjs';
+import { writeDigits, writeThreeSets } from './demo-digits.mjs';
 import { splitPhotos } from './demo-photos.mjs';
+import { checkStages, trainStages } from './demo-stages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values: options } = parseArgs({
@@ -60,6 +61,14 @@ graft(
 );
 step('Check the exported file');
 const { accuracy } = await checkExport({ onnx, tuned, job, settings, provider: options.provider });
+if (job.baseline) {
+  step(
+    'Go on: the Dense layers, the last block of convolutions, all layers; on pictures of a third split',
+  );
+  const folders = await writeThreeSets(`${out}/stages`);
+  const seeds = { onnx, folders, out, seeds: [0], provider: options.provider };
+  checkStages(await trainStages(seeds), 0.975);
+}
 step('Predict with the fine-tuned network, as a picture');
 graft('show', ...job.newSamples, '--model', tuned, '-o', sheet);
 

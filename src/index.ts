@@ -39,6 +39,7 @@ export { type PullOptions, type PullResult, pull } from './fetch/pull.ts';
 export { type Inspection, type InspectOptions, inspect } from './inspect/inspect.ts';
 export type { Decision, Generation, Kernels } from './keras/model.ts';
 export { type LayerRecord, type ModelCard, type Preprocess, readCard } from './onnx/card.ts';
+export { GraphBuilder } from './onnx/graph.ts';
 export { readModel, type StoredModel } from './onnx/read.ts';
 export { type BatchOptions, type ImageBatch, imageBatches } from './runtime/batches.ts';
 export {
@@ -58,12 +59,29 @@ export {
   type SheetOptions,
   writeContactSheet,
 } from './show/sheet.ts';
+export { floatSource } from './source.ts';
 export type { DType, Shape, TensorSource, Value } from './tensor.ts';
 export { type FeatureCut, popLayer } from './train/cut.ts';
 export { extractFeatures, type FeatureOptions, type FeatureSet } from './train/dataset.ts';
+export type { StageRecord } from './train/epoch.ts';
+export type { TrainEvent } from './train/events.ts';
 export { type EpochRecord, type Fit, type FitOptions, fitHead } from './train/fit.ts';
 export { type DenseHeadOptions, denseHead, type Head } from './train/head.ts';
 export { fitLogistic, type LabelledRows, type LogisticRegression } from './train/logistic.ts';
+export type { Batch } from './train/network-feeds.ts';
+export type { DropoutSite, NetworkPlan, TrainedParameter } from './train/network-plan.ts';
+export {
+  type NetworkOptions,
+  type NetworkTraining,
+  openNetworkTraining,
+  type StepMeasures,
+  type StepOptions,
+  type TrainingState,
+} from './train/network-training.ts';
 export { makeOptimizer, type OptimizerOptions } from './train/optimizers.ts';
+export type { ArrayOptions, CheckpointOptions, TrainOptions } from './train/options.ts';
+export { parseStage, type StageOptions } from './train/plan/stage.ts';
+export { findRate, type RateCurve } from './train/rate-finder.ts';
+export { type Replayed, type ReplayOptions, replay } from './train/replay.ts';
 export { type NewEnd, splice } from './train/splice.ts';
-export { type TrainEvent, type TrainOptions, type TrainResult, train } from './train/train.ts';
+export { type TrainResult, train } from './train/train.ts';

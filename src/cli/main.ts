@@ -14,8 +14,8 @@ import { trainCommand } from './train.ts';
 import { verifyCommand } from './verify.ts';
 import { packageVersion } from './version.ts';
 
-/** What a process ends with: 1, the input is at fault; 2, wrong usage; 70, a bug of ours. */
-const exitCodes = { fine: 0, input: 1, usage: 2, bug: 70 } as const;
+/** What a process ends with: 1, the input is at fault; 2, wrong usage; 70, a bug of ours; 130, Ctrl-C. */
+const exitCodes = { fine: 0, input: 1, usage: 2, bug: 70, interrupted: 130 } as const;
 
 function program(): Command {
   const graft = new Command('graft')
@@ -57,6 +57,7 @@ function report(error: unknown): number {
   }
   if (error instanceof ToolkitError) {
     console.error(`graft: ${error.message}`);
+    if (error.code === 'TRAINING_INTERRUPTED') return exitCodes.interrupted;
     return error.code === 'OPTION_INVALID' ? exitCodes.usage : exitCodes.input;
   }
   console.error(error);

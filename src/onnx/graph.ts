@@ -104,17 +104,44 @@ export class GraphBuilder {
   ): readonly [Value, ...Value[]] {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- AttributesOf says that rest is empty only when the attributes are
     const attributes = (rest[0] ?? {}) as Attributes<O>;
-    const rule = opRules[op];
     const name = this.#fresh(`${this.#prefix}${op}`);
-    const output: Value = {
+    return this.#push({ op, inputs, attributes, name }, (i) =>
+      i === 0 ? name : this.#fresh(`${name}_out${i}`),
+    );
+  }
+
+  /** Adds a node of another graph under its own names, as far as they are free; returns all its outputs. */
+  copy<O extends Exclude<OpType, 'Loop' | 'Scan'>>(
+    {
+      op,
       name,
+      outputs,
+    }: { readonly op: O; readonly name: string; readonly outputs: readonly string[] },
+    inputs: PerInput<O, Value>,
+    attributes: Attributes<O>,
+  ): readonly [Value, ...Value[]] {
+    const names = outputs.map((output) => this.#fresh(output));
+    const own = outputs[0] === name ? (names[0] ?? name) : this.#fresh(name);
+    return this.#push({ op, inputs, attributes, name: own }, (i) => {
+      return names[i] ?? this.#fresh(`${own}_out${i}`);
+    });
+  }
+
+  #push<O extends OpType>(
+    node: Pick<Node<O>, 'op' | 'name' | 'inputs' | 'attributes'>,
+    nameOf: (output: number) => string,
+  ): readonly [Value, ...Value[]] {
+    const { inputs, attributes } = node;
+    const rule = opRules[node.op];
+    const output: Value = {
+      name: nameOf(0),
       dtype: rule.dtype?.(inputs, attributes) ?? inputs[0].dtype,
       shape: rule.shape(inputs, attributes),
     };
     const more = rule.more?.(inputs, attributes) ?? [];
-    const others = more.map((type, i) => ({ ...type, name: this.#fresh(`${name}_out${i + 1}`) }));
+    const others = more.map((type, i) => ({ ...type, name: nameOf(i + 1) }));
     const outputs: [Value, ...Value[]] = [output, ...others];
-    this.nodes.push({ op, name, inputs, outputs, attributes });
+    this.nodes.push({ ...node, outputs });
     return outputs;
   }
 

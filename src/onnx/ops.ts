@@ -22,6 +22,7 @@ import {
   tiled,
   topped,
   transposedConvolved,
+  unpooled,
 } from './shapes.ts';
 
 export type NoAttributes = Readonly<Record<string, never>>;
@@ -138,7 +139,10 @@ interface Ops {
   >;
   readonly Conv: Op<'2-3', ConvAttributes>;
   readonly ConvTranspose: Op<'2-3', ConvAttributes & { readonly output_padding?: Ints }>;
-  readonly MaxPool: Op<1, PoolAttributes>;
+  /** With `storage_order` there is a second output: where in all of x each maximum was, int64. */
+  readonly MaxPool: Op<1, PoolAttributes & { readonly storage_order?: 0 }>;
+  /** Puts each number of x where the second input says, zeros elsewhere; the third input is the shape of the result. */
+  readonly MaxUnpool: Op<'2-3', Omit<PoolAttributes, 'ceil_mode'>>;
   readonly AveragePool: Op<1, PoolAttributes & { readonly count_include_pad: 0 | 1 }>;
   readonly GlobalAveragePool: Op<1>;
   readonly GlobalMaxPool: Op<1>;
@@ -161,6 +165,7 @@ interface Ops {
   readonly Slice: Op<'3-5'>;
   readonly Gather: Op<2, Axis>;
   readonly GatherElements: Op<2, Axis>;
+  readonly ScatterElements: Op<3, Axis & { readonly reduction: 'add' }>;
   readonly Tile: Op<2>;
   readonly CumSum: Op<2, { readonly exclusive?: 0 | 1; readonly reverse?: 0 | 1 }>;
   readonly TopK: Op<2, Axis & { readonly largest: 0 | 1; readonly sorted: 0 | 1 }>;
@@ -342,7 +347,16 @@ export const opRules: { readonly [O in OpType]: OpRule<O> } = {
   ConvTranspose: {
     shape: ([x, w], attributes) => transposedConvolved(x.shape, w.shape, attributes),
   },
-  MaxPool: { shape: ([x], attributes) => pooled(x.shape, attributes) },
+  MaxPool: {
+    shape: ([x], attributes) => pooled(x.shape, attributes),
+    more: ([x], attributes) =>
+      attributes.storage_order === undefined
+        ? []
+        : [{ shape: pooled(x.shape, attributes), dtype: 'int64' }],
+  },
+  MaxUnpool: {
+    shape: ([x, , shape], attributes) => shape?.constant ?? unpooled(x.shape, attributes),
+  },
   AveragePool: { shape: ([x], attributes) => pooled(x.shape, attributes) },
   GlobalAveragePool: { shape: ([x]) => x.shape.map((dim, axis) => (axis < 2 ? dim : 1)) },
   GlobalMaxPool: { shape: ([x]) => x.shape.map((dim, axis) => (axis < 2 ? dim : 1)) },
@@ -379,6 +393,7 @@ export const opRules: { readonly [O in OpType]: OpRule<O> } = {
   },
   Gather: { shape: ([x, indices], { axis }) => gathered(x.shape, indices.shape, axis) },
   GatherElements: { shape: ([, indices]) => indices.shape },
+  ScatterElements: { shape: ([x]) => x.shape },
   Tile: { shape: ([x, repeats]) => tiled(x.shape, repeats) },
   CumSum: { shape: ([x]) => x.shape },
   TopK: {

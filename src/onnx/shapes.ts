@@ -56,6 +56,11 @@ export function pooled(x: Shape, attributes: Window): Shape {
   return [...x.slice(0, 2), ...windowed(x.slice(2), attributes)];
 }
 
+/** What a pooling would have made [.., x] of, had nothing been left over at the end. */
+export function unpooled(x: Shape, attributes: Window): Shape {
+  return transposedConvolved(x, [1, x[1] ?? 1], { ...attributes, group: 1 });
+}
+
 export function transposedConvolved(
   x: Shape,
   w: Shape,

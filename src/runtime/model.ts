@@ -101,7 +101,7 @@ function preprocessOf(
   { input, given }: { readonly input: Value; readonly given: Partial<Preprocess> | undefined },
 ): Preprocess {
   const { mode, ...known } = { ...inferred(input.shape), ...card.preprocess, ...given };
-  const { size, layout, color, resize = 'nearest', inGraph = '' } = known;
+  const { size, layout, color, resize = 'nearest', inGraph = '', rescale } = known;
   if (mode === undefined || size === undefined || layout === undefined || color === undefined) {
     throw invalid(
       model,
@@ -111,7 +111,8 @@ function preprocessOf(
         'size where they are not as the input suggests.',
     );
   }
-  const preprocess: Preprocess = { size, layout, color, resize, mode, inGraph };
+  const scale = rescale === undefined ? {} : { rescale };
+  const preprocess: Preprocess = { size, layout, color, resize, mode, ...scale, inGraph };
   checkFits(model, input, preprocess);
   return preprocess;
 }

@@ -58,7 +58,7 @@ export function batchShape({ size, color, layout }: Preprocess, count: number): 
 export function preprocessor(preprocess: Preprocess): Preprocessor {
   const { size, layout, resize: interpolation } = preprocess;
   const channels = colors[preprocess.color];
-  const tables = channels.map((channel) => tableOf(preprocess.mode, channel));
+  const tables = channels.map((channel) => tableOf(preprocess, channel));
   const plane = size[0] * size[1];
   const isPlanar = layout === 'nchw';
   const step = isPlanar ? 1 : channels.length;
@@ -74,9 +74,38 @@ export function preprocessor(preprocess: Preprocess): Preprocessor {
   };
 }
 
-function tableOf(mode: Mode, channel: Channel): Float32Array {
+/**
+ * The same for a picture of floats that has the model's size already: [H, W, channels], channels RGB or grey.
+ *
+ * Throws MODEL_CARD_INVALID as `preprocessor` does.
+ */
+export function floatPreprocessor(
+  preprocess: Preprocess,
+): (picture: Float32Array, out: Float32Array, start: number) => void {
+  const { size, layout } = preprocess;
+  const channels = colors[preprocess.color];
+  const rules = channels.map((channel) => ruleOf(preprocess, channel));
+  const plane = size[0] * size[1];
+  const isPlanar = layout === 'nchw';
+  const step = isPlanar ? 1 : channels.length;
+  return (picture, out, start) => {
+    channels.forEach((channel, c) => {
+      const rule = rules[c] ?? unchanged;
+      let to = start + (isPlanar ? c * plane : c);
+      for (let at = offsets[channel]; at < picture.length; at += channels.length, to += step) {
+        out[to] = rule(picture[at] ?? 0);
+      }
+    });
+  };
+}
+
+function tableOf(preprocess: Preprocess, channel: Channel): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, value) => ruleOf(preprocess, channel)(value));
+}
+
+function ruleOf({ mode, rescale }: Preprocess, channel: Channel): (value: number) => number {
   const rule = modes[mode][channel];
-  if (rule) return Float32Array.from({ length: 256 }, (_, value) => rule(value));
+  if (rule) return rescale === undefined ? rule : (value) => f32(rule(value) * f32(rescale));
   throw new ToolkitError(
     'MODEL_CARD_INVALID',
     `Preprocessing "${mode}" is defined for three channels, but the model's color is "gray"`,

@@ -52,7 +52,10 @@ export interface SessionOptions {
   readonly prepack?: boolean | undefined;
   /** Threads inside one operator; default: onnxruntime's, one a core. */
   readonly threads?: number | undefined;
-  /** Default true: between two operators, threads wait by spinning. False leaves the processor to others that long. */
+  /**
+   * Default true: threads wait for the next operator by spinning, which is quickest while a run lasts and burns their
+   * cores for a while after it. False where other work follows each run.
+   */
   readonly spin?: boolean | undefined;
   /** Of a model from a file: values that become the outputs; only what they need is loaded. */
   readonly outputs?: readonly string[] | undefined;

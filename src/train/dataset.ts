@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import { relative, sep } from 'node:path';
 import type { Preprocess } from '../onnx/card.ts';
 import type { StoredModel } from '../onnx/read.ts';
-import { imageBatches } from '../runtime/batches.ts';
-import { type LabelledFile, listImageFolder, type SkippedFile } from '../runtime/folder.ts';
+import { type BatchOptions, type ImageBatch, imageBatches } from '../runtime/batches.ts';
+import {
+  type ImageFolder,
+  type LabelledFile,
+  listImageFolder,
+  type SkippedFile,
+} from '../runtime/folder.ts';
 import { type LoadedModel, type LoadOptions, loadModel } from '../runtime/model.ts';
 import { onnxruntimeVersion } from '../runtime/session.ts';
 import { defaultCacheFolder, type FeatureStore, openStore } from './cache.ts';
@@ -31,10 +36,29 @@ export interface FeatureSet {
   readonly fingerprint: string;
 }
 
+/** Pictures of a folder, or some of them. */
+export interface ImageListing extends ImageFolder {
+  readonly folder: string;
+}
+
+/** How pictures are changed before they go through the model. */
+export interface FeatureVariant {
+  /** Stands for all that the changes depend on besides the picture. */
+  readonly key: string;
+  /** The pictures as `imageBatches` gives them, but changed; `digests` are those of their files. */
+  readonly batches: (
+    files: readonly LabelledFile[],
+    digests: readonly (string | undefined)[],
+    options: BatchOptions,
+  ) => AsyncIterable<ImageBatch>;
+}
+
 /** How features are computed. */
 export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads' | 'preprocess'> {
   /** Folder of the cache, or false for none. Default: see `defaultCacheFolder`. */
   readonly cache?: string | false | undefined;
+  /** Changes of the pictures; none by default. */
+  readonly variant?: FeatureVariant | undefined;
   /** Images a run. Default 16. */
   readonly batch?: number | undefined;
   /** An image that cannot be read is an error instead of being passed over. Default false. */
@@ -62,18 +86,20 @@ export interface FeatureProgress {
 export async function extractFeatures(
   model: StoredModel,
   cut: Pick<FeatureCut, 'at' | 'width'>,
-  folder: string,
+  images: string | ImageListing,
   options: FeatureOptions = {},
 ): Promise<FeatureSet> {
-  const { classes, files, skipped } = await listImageFolder(folder);
+  const { folder, classes, files, skipped } =
+    typeof images === 'string' ? { folder: images, ...(await listImageFolder(images)) } : images;
   for (const skip of skipped) options.onSkip?.(skip);
   if (files.length === 0) throw noImages(folder);
   const work = await openWork(model, cut, options);
   try {
-    const images = await digestsOf(files);
-    const rows = await rowsOf(work, { files, images, width: cut.width }, options);
+    const digests = await digestsOf(files);
+    const wanted = { files, images: digests, width: cut.width };
+    const rows = await rowsOf(work, wanted, options);
     const { preprocess } = work.model;
-    const listed = { folder, classes, files, images, width: cut.width };
+    const listed = { folder, classes, ...wanted };
     return { ...setOf(listed, rows, skipped), preprocess };
   } finally {
     await work.close();
@@ -100,7 +126,8 @@ async function openWork(
   try {
     const { cache = defaultCacheFolder() } = options;
     const made = [picturesVersion, onnxruntimeVersion, loaded.session.provider];
-    const key = [prefixDigest(model, at), loaded.preprocess, made, width];
+    const changed = options.variant ? [options.variant.key] : [];
+    const key = [prefixDigest(model, at), loaded.preprocess, made, width, ...changed];
     const name = createHash('sha256').update(JSON.stringify(key)).digest('hex');
     const store = cache === false ? undefined : openStore(cache, name, width);
     const close = async (): Promise<void> => {
@@ -154,9 +181,11 @@ async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Prom
     options.onSkip?.(skip);
   };
   const { preprocess, fixedBatch } = work.model;
-  const { strict } = options;
-  const batch = fixedBatch ?? options.batch ?? 16;
-  for await (const images of imageBatches(missing, { preprocess, batch, strict, onSkip })) {
+  const { strict, variant } = options;
+  const how = { preprocess, batch: fixedBatch ?? options.batch ?? 16, strict, onSkip };
+  const own = missing.map(({ path }) => digests.get(path));
+  const batches = variant ? variant.batches(missing, own, how) : imageBatches(missing, how);
+  for await (const images of batches) {
     const rows = await featureRows(work, images, wanted.width);
     images.files.forEach((path, i) => byPath.set(path, rows[i] ?? new Float32Array(0)));
     await work.store?.append(

@@ -2,8 +2,14 @@ import type { OpType } from '../onnx/ops.ts';
 import { activations } from './gradients/activations.ts';
 import { arithmetic } from './gradients/arithmetic.ts';
 import { convolutions } from './gradients/convolutions.ts';
+import { einsum } from './gradients/einsum.ts';
+import { functions } from './gradients/functions.ts';
+import { gathering } from './gradients/gathering.ts';
 import { matrices } from './gradients/matrices.ts';
+import { normalisations } from './gradients/normalisations.ts';
+import { pooling } from './gradients/pooling.ts';
 import { reductions } from './gradients/reductions.ts';
+import { resizing } from './gradients/resizing.ts';
 import type { GradientRules } from './gradients/rule.ts';
 import { shapes } from './gradients/shapes.ts';
 
@@ -20,16 +26,33 @@ export const gradients: GradientRules = {
   ...shapes,
   ...reductions,
   ...convolutions,
+  ...pooling,
+  ...normalisations,
+  ...functions,
+  ...gathering,
+  ...resizing,
+  ...einsum,
 };
 
 /** Operators whose output does not change with small changes of the input: the walk ends there, and misses no rule. */
 export const flat: ReadonlySet<OpType> = new Set<OpType>([
   'Equal',
   'Greater',
+  'GreaterOrEqual',
   'Less',
+  'LessOrEqual',
   'And',
+  'Or',
+  'Xor',
   'Not',
+  'IsNaN',
+  'Sign',
+  'Floor',
+  'Ceil',
+  'Round',
   'ArgMax',
+  'ArgMin',
   'Shape',
   'Range',
+  'ConstantOfShape',
 ]);

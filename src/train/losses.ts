@@ -44,11 +44,8 @@ export const losses = {
     targets: 'numbers',
     emit(graph, logits, target) {
       const { shifted, logSum, maximum } = logSumExp(graph, logits);
-      const classes = Number(logits.shape.at(-1));
-      const numbers = Array.from({ length: classes }, (_, i) => i);
-      const column = graph.add('Unsqueeze', [target, lastAxis(graph)]);
-      const isTarget = graph.add('Equal', [column, graph.integers('classes', numbers)]);
-      const hit = sumLast(graph, graph.add('Where', [isTarget, shifted, zero(graph)]));
+      const hits = graph.add('Where', [isTarget(graph, logits, target), shifted, zero(graph)]);
+      const hit = sumLast(graph, hits);
       return { losses: graph.add('Sub', [logSum, hit]), constants: [maximum] };
     },
   },
@@ -65,6 +62,32 @@ export const losses = {
       const clipped = clip(graph, graph.add('Div', [probabilities, sum]));
       const log = graph.add('Log', [clipped]);
       return { losses: graph.add('Neg', [sumLast(graph, graph.add('Mul', [target, log]))]) };
+    },
+  },
+  /** The same for targets that are class numbers, int64 [N]; without p / Σp, as Keras computes it. */
+  keras_sparse_categorical_crossentropy: {
+    of: 'output',
+    targets: 'numbers',
+    emit(graph, probabilities, target) {
+      const log = graph.add('Log', [clip(graph, probabilities)]);
+      const hit = graph.add('Where', [isTarget(graph, probabilities, target), log, zero(graph)]);
+      return { losses: graph.add('Neg', [sumLast(graph, hit)]) };
+    },
+  },
+  /** -(t·log(p) + (1-t)·log(1-p)) of p clipped to [ε, 1 - ε], the mean over the last axis. */
+  keras_binary_crossentropy: {
+    of: 'output',
+    targets: 'scores',
+    emit(graph, output, target) {
+      const one = graph.floats('one', [1]);
+      const p = clip(graph, output);
+      const yes = graph.add('Mul', [target, graph.add('Log', [p])]);
+      const no = graph.add('Mul', [
+        graph.add('Sub', [one, target]),
+        graph.add('Log', [graph.add('Sub', [one, p])]),
+      ]);
+      const each = graph.add('Neg', [graph.add('Add', [yes, no])]);
+      return { losses: graph.add('ReduceMean', [each], { axes: [-1], keepdims: 0 }) };
     },
   },
   /** log(1 + exp(z)) - t·z, the mean over the last axis; z are logits. */
@@ -99,6 +122,13 @@ function logSumExp(
   const shifted = graph.add('Sub', [logits, maximum]);
   const logSum = graph.add('Log', [sumLast(graph, graph.add('Exp', [shifted]))]);
   return { shifted, logSum, maximum };
+}
+
+/** Which score of each row is that of its class number. */
+function isTarget(graph: GraphBuilder, scores: Value, target: Value): Value {
+  const classes = Array.from({ length: Number(scores.shape.at(-1)) }, (_, i) => i);
+  const column = graph.add('Unsqueeze', [target, lastAxis(graph)]);
+  return graph.add('Equal', [column, graph.integers('classes', classes)]);
 }
 
 function clip(graph: GraphBuilder, probabilities: Value): Value {

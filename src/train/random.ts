@@ -48,7 +48,7 @@ export class RandomState {
   permutation(n: number): Uint32Array {
     const order = Uint32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
-      const j = this.#below(i);
+      const j = this.#upTo(i);
       const kept = order[i] ?? 0;
       order[i] = order[j] ?? 0;
       order[j] = kept;
@@ -56,8 +56,13 @@ export class RandomState {
     return order;
   }
 
+  /** A whole number from 0 to less than `count`, as `randint(0, count)`: the only one there is costs no draw. */
+  below(count: number): number {
+    return count <= 1 ? 0 : this.#upTo(count - 1);
+  }
+
   /** A whole number from 0 to `most`, by throwing away what is too large. */
-  #below(most: number): number {
+  #upTo(most: number): number {
     const mask = 2 ** (32 - Math.clz32(most)) - 1;
     for (;;) {
       const drawn = (this.uint32() & mask) >>> 0;
@@ -78,7 +83,13 @@ export class RandomState {
 }
 
 /** What random numbers are used for: each purpose draws from a stream of its own, so that one does not move another. */
-export type Purpose = 'init' | 'shuffle' | `dropout ${number}`;
+export type Purpose =
+  | 'init'
+  | 'shuffle'
+  | 'dropout'
+  | `stage ${number} epoch ${number}`
+  | `dropout ${number}`
+  | `augment ${number}`;
 
 /** The seed of the stream for a purpose: 32 bits of a hash of both. */
 export function streamSeed(seed: number, purpose: Purpose): number {

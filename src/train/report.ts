@@ -1,57 +1,85 @@
 import { basename } from 'node:path';
 import { readCard } from '../onnx/card.ts';
-import type { StoredModel } from '../onnx/read.ts';
-import type { FeatureCut } from './cut.ts';
-import type { FeatureSet } from './dataset.ts';
-import type { EpochRecord } from './fit.ts';
-import type { Head } from './head.ts';
-import type { Settings } from './settings.ts';
-
-/** What was trained, on what, and how. */
-export interface Plan {
-  readonly cut: FeatureCut;
-  readonly head: Head;
-  readonly sets: Sets;
-  readonly settings: Settings;
-}
-
-/** The features of both folders. */
-export interface Sets {
-  readonly train: FeatureSet;
-  readonly valid: FeatureSet | undefined;
-}
+import type { Baselines } from './baselines.ts';
+import type { Prepared } from './data/source.ts';
+import type { StageRecord } from './epoch.ts';
+import type { PlannedStage } from './plan/report.ts';
+import type { Campaign } from './stage-open.ts';
 
 /** A history as JSON. */
 export type Report = Record<string, unknown>;
 
+/** What is told of a training after it. */
+interface Told {
+  readonly removed: readonly string[];
+  readonly stages: readonly PlannedStage[];
+  readonly data: { readonly train: Prepared; readonly valid: Prepared | undefined };
+  readonly records: readonly StageRecord[];
+  readonly baselines: Baselines | undefined;
+}
+
 /** How the model came about: plan, data and measures. A base that was fine-tuned itself keeps its own history inside. */
 export function historyOf(
-  base: StoredModel,
-  { cut, head, sets, settings, history }: Plan & { readonly history: readonly EpochRecord[] },
+  { network, settings, loss, source }: Campaign,
+  { removed, stages, data, records, baselines }: Told,
 ): Report {
-  const { optimizer, ...rest } = settings;
-  const { slots: _slots, update: _update, ...numbers } = optimizer;
+  const { base, at, headPlan } = network;
+  const { stages: _, ...rest } = settings;
   const before = readCard(base).history;
+  const dropout = headPlan.layers.find((layer) => layer.kind === 'dropout');
   return {
     plan: {
       ...rest,
-      dropout: head.dropout,
-      features: cut.at,
-      width: cut.width,
-      removed: cut.removed,
+      loss,
+      dropout: dropout?.kind === 'dropout' ? dropout.rate : 0,
+      features: at,
+      removed,
+      head: headPlan.layers,
+      stages: stages.map(stageOf),
     },
-    optimizer: numbers,
     base: basename(base.path),
-    data: { train: dataOf(sets.train), ...(sets.valid && { valid: dataOf(sets.valid) }) },
+    data: {
+      train: dataOf(data.train, source.classes),
+      ...(data.valid && { valid: dataOf(data.valid, source.classes) }),
+    },
     // Times are for people who watch: without them equal trainings give equal files.
-    epochs: history.map(({ seconds: _seconds, ...measures }) => measures),
+    epochs: records.map(({ seconds: _seconds, ...measures }) => measures),
+    ...(baselines && { baselines }),
     ...(before && { before }),
   };
 }
 
-function dataOf({ classes, labels, fingerprint, skipped }: FeatureSet): Report {
-  const images = Object.fromEntries(
-    classes.map((name, label) => [name, labels.filter((each) => each === label).length]),
+function stageOf({ settings, part, size }: PlannedStage): Report {
+  const { optimizer, ...rest } = settings;
+  const numbers = Object.fromEntries(
+    Object.entries(optimizer).filter(
+      ([name, value]) => name !== 'slots' && typeof value !== 'function' && value !== undefined,
+    ),
   );
-  return { images, fingerprint, skipped: skipped.length };
+  return {
+    ...rest,
+    optimizer: numbers,
+    layers: part.layers.map(({ name }) => name),
+    parameters: size,
+    cut: part.cut.name,
+    width: part.cut.width,
+  };
+}
+
+function dataOf(
+  { examples, labels, fingerprint, skipped }: Prepared,
+  classes: readonly string[] | undefined,
+): Report {
+  const images =
+    labels && classes
+      ? Object.fromEntries(
+          classes.map((name, label) => [name, labels.filter((each) => each === label).length]),
+        )
+      : undefined;
+  return {
+    samples: examples.rows.count,
+    ...(images && { images }),
+    fingerprint,
+    skipped: skipped.length,
+  };
 }

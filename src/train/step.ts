@@ -115,7 +115,7 @@ function epochInputs(graph: GraphBuilder, { head, loss, optimizer }: StepPlan): 
     mask: head.dropout > 0 ? graph.input('mask', 'bool', ['n', head.features]) : undefined,
     parameters: parameterInputs(graph, head),
     slots: head.parameters.flatMap(({ name, shape }) =>
-      optimizer.slots.map((slot) => graph.input(`${name}/${slot}`, 'float32', shape)),
+      optimizer.slots.map((slot) => graph.input(`${name}/${slot.name}`, 'float32', shape)),
     ),
   };
 }

@@ -1,123 +1,68 @@
 import { resolve } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import { readModel, type StoredModel } from '../onnx/read.ts';
-import { checkTarget, writeOutput } from '../output.ts';
+import { cardMetadata } from '../onnx/card.ts';
+import { spliceModel } from '../onnx/edit.ts';
+import { checkTarget } from '../output.ts';
 import type { SkippedFile } from '../runtime/folder.ts';
-import { type FeatureCut, popLayer } from './cut.ts';
-import {
-  extractFeatures,
-  type FeatureOptions,
-  type FeatureProgress,
-  type FeatureSet,
-} from './dataset.ts';
-import { type EpochRecord, fitHead } from './fit.ts';
-import { checkClasses, checkFolders } from './folders.ts';
-import { denseHead } from './head.ts';
-import type { Optimizer } from './optimizers.ts';
-import { historyOf, type Plan, type Report, type Sets } from './report.ts';
-import { checkedSettings, type TrainSettings } from './settings.ts';
-import { freeHeadName, splice } from './splice.ts';
-import type { Samples } from './training.ts';
-
-/** What a fine-tuning is made of. */
-export interface TrainOptions
-  extends TrainSettings,
-    Pick<FeatureOptions, 'provider' | 'threads' | 'preprocess' | 'cache' | 'strict'> {
-  /** The ONNX model to start from. */
-  readonly base: string;
-  /** Folder of the training images, one sub-folder a class. */
-  readonly train: string;
-  /** Folder of the validation images, with the same classes. */
-  readonly valid?: string | undefined;
-  /** Where the new model goes. */
-  readonly output: string;
-  readonly force?: boolean | undefined;
-  /** File for the history as JSON; none by default. */
-  readonly history?: string | undefined;
-  /** Images a run while features are computed. Default 16. */
-  readonly featureBatch?: number | undefined;
-  /** Value at which the features are taken. Default: what goes into the last dense layer. */
-  readonly at?: string | undefined;
-  readonly onEvent?: ((event: TrainEvent) => void) | undefined;
-}
-
-/** Which folder something is about. */
-type Part = 'train' | 'valid';
-
-/** What happens while a model is fine-tuned, in order. */
-export type TrainEvent =
-  | {
-      readonly kind: 'plan';
-      readonly cut: FeatureCut;
-      readonly classes: readonly string[];
-      readonly dropout: number;
-      readonly optimizer: Optimizer;
-      readonly epochs: number;
-      readonly batchSize: number;
-      readonly trainImages: number;
-      readonly validImages: number;
-    }
-  | ({ readonly kind: 'features'; readonly part: Part } & FeatureProgress)
-  | ({ readonly kind: 'skip'; readonly part: Part } & SkippedFile)
-  | ({ readonly kind: 'epoch'; readonly epochs: number } & EpochRecord)
-  | { readonly kind: 'done'; readonly output: string; readonly bytes: number };
+import { type Baselines, baselinesOf } from './baselines.ts';
+import { writeGrowing, writeReport } from './callbacks/history.ts';
+import { openSaving, type Saving } from './callbacks/saving.ts';
+import { openCampaign } from './campaign.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { Prepared, SourceEvents } from './data/source.ts';
+import type { StageRecord } from './epoch.ts';
+import type { TrainOptions } from './options.ts';
+import { type Learned, learnedHead } from './plan/network.ts';
+import { type PlannedStage, plannedStages } from './plan/report.ts';
+import { historyOf, type Report } from './report.ts';
+import { checkedSettings } from './settings.ts';
+import { type Campaign, type OpenStage, openStage, replacements } from './stage-open.ts';
+import { runStage, type StageResult } from './stage-run.ts';
 
 /** A fine-tuned model. */
 export interface TrainResult {
   readonly output: string;
   readonly bytes: number;
-  readonly classes: readonly string[];
-  readonly history: readonly EpochRecord[];
+  /** Names of its classes; `undefined` where it predicts numbers. */
+  readonly classes: readonly string[] | undefined;
+  /** All epochs of all stages. */
+  readonly history: readonly StageRecord[];
+  /** Accuracies of simple models on the validation samples. */
+  readonly baselines: Baselines | undefined;
   readonly skipped: readonly SkippedFile[];
 }
 
 /**
- * Fine-tunes a classifier on a folder of images: new last layer, everything before it as it is.
+ * Fine-tunes a model in one stage or several: a new head, then layers before it, each stage with a rate of its own.
  *
- * The last dense layer is taken off, the features before it are computed once (and kept, see `extractFeatures`), a new
- * head is fitted to them and joined to the base into one ONNX file with the new classes. Nothing is written unless all
- * went well. Throws DATASET_EMPTY, DATASET_CLASSES, TRAINING_DIVERGED, OPTION_INVALID, OUTPUT_EXISTS, and what
- * `popLayer`, `extractFeatures` and `splice` throw.
+ * What learns belongs to the plan: each stage has its own gradient graph, cut where its first learning layer is, and
+ * the features of all before are computed once (and kept, see `extractFeatures`). The result is one ONNX file. A
+ * training that was interrupted goes on with `resume` and ends with the same numbers, to the bit. Nothing is written
+ * unless some epoch went well. Throws DATASET_EMPTY, DATASET_CLASSES, TRAINING_DIVERGED, TRAINING_INTERRUPTED,
+ * OPTION_INVALID, OUTPUT_EXISTS, GRADIENT_MISSING, and what `popLayer`, `extractFeatures` and `splice` throw.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const settings = checkedSettings(options);
   await checkTargets(options);
-  const base = readModel(options.base);
-  const cut = popLayer(base, options.at === undefined ? {} : { at: options.at });
-  const sets = await featureSets(base, cut, options);
-  const { classes } = sets.train;
-  const head = denseHead({
-    features: cut.width,
-    classes: classes.length,
-    seed: settings.seed,
-    name: freeHeadName(base, cut.at),
-    dropout: settings.dropout ?? cut.dropout,
-  });
-  announce(options, { cut, head, sets, settings });
-  const { numbers, history } = await fitHead({
-    ...settings,
-    head,
-    provider: options.provider,
-    threads: options.threads,
-    train: samplesOf(sets.train),
-    valid: sets.valid && samplesOf(sets.valid),
-    onEpoch: (record) => options.onEvent?.({ kind: 'epoch', epochs: settings.epochs, ...record }),
-  });
-  const report = historyOf(base, { cut, head, sets, settings, history });
-  const card = { classes: [...classes], history: report, preprocess: sets.train.preprocess };
-  const end = { head, numbers, card, force: options.force };
-  const { bytes } = await splice(base, cut, end, options.output);
-  await writeHistory(options, report);
-  options.onEvent?.({ kind: 'done', output: options.output, bytes });
-  const skipped = [...sets.train.skipped, ...(sets.valid?.skipped ?? [])];
-  return { output: options.output, bytes, classes, history, skipped };
+  const skipped = new Map<string, SkippedFile>();
+  const told = { stage: 1 };
+  const campaign = await openCampaign(options, settings, sourceEvents(options, skipped, told));
+  const stages = plannedStages(campaign.network, settings.stages, campaign.source);
+  announce(options, campaign, stages);
+  const saving = await openSaving(options, campaign);
+  const course = new Course(options, campaign, saving);
+  for (const [number, planned] of stages.entries()) {
+    told.stage = number + 1;
+    if (!(await course.stage(number, planned))) break;
+  }
+  return course.finish(stages, [...skipped.values()]);
 }
 
-/** Before hours of work, not after. */
-async function checkTargets({ output, history, force }: TrainOptions): Promise<void> {
+/** Before hours of work, not after. What a resumed training wrote of its history may be there. */
+async function checkTargets({ output, history, force, resume }: TrainOptions): Promise<void> {
   await checkTarget(output, { force });
   if (history === undefined) return;
-  await checkTarget(history, { force });
+  await checkTarget(history, { force: force === true || resume === true });
   if (resolve(history) !== resolve(output)) return;
   throw new ToolkitError('OPTION_INVALID', 'The model and its history cannot be the same file', {
     where: { file: history },
@@ -125,57 +70,223 @@ async function checkTargets({ output, history, force }: TrainOptions): Promise<v
   });
 }
 
-async function featureSets(
-  base: StoredModel,
-  cut: FeatureCut,
-  options: TrainOptions,
-): Promise<Sets> {
-  await checkFolders(options.train, options.valid);
-  const { provider, threads, preprocess, cache, strict, onEvent } = options;
-  const extract = (folder: string, part: Part): Promise<FeatureSet> =>
-    extractFeatures(base, cut, folder, {
-      provider,
-      threads,
-      preprocess,
-      cache,
-      strict,
-      batch: options.featureBatch,
-      onSkip: (skipped) => onEvent?.({ kind: 'skip', part, ...skipped }),
-      onProgress: (progress) => onEvent?.({ kind: 'features', part, ...progress }),
-    });
-  const learnt = await extract(options.train, 'train');
-  checkClasses(options.train, learnt);
-  const valid = options.valid === undefined ? undefined : await extract(options.valid, 'valid');
-  return { train: learnt, valid };
+/** A picture that is skipped in each stage is told of once. */
+function sourceEvents(
+  { onEvent }: TrainOptions,
+  skipped: Map<string, SkippedFile>,
+  told: { readonly stage: number },
+): SourceEvents {
+  return {
+    onSkip(part, skip) {
+      if (!skipped.has(skip.path)) onEvent?.({ kind: 'skip', part, ...skip });
+      skipped.set(skip.path, skip);
+    },
+    onProgress: (part, progress) =>
+      onEvent?.({ kind: 'features', part, stage: told.stage, ...progress }),
+  };
 }
 
-/** Features with one-hot targets. */
-function samplesOf({ features, labels, classes }: FeatureSet): Samples {
-  const targets = new Float32Array(labels.length * classes.length);
-  labels.forEach((label, i) => {
-    targets[i * classes.length + label] = 1;
-  });
-  return { count: labels.length, features, targets };
-}
-
-function announce({ onEvent }: TrainOptions, { cut, head, sets, settings }: Plan): void {
-  const { optimizer, epochs, batchSize } = settings;
+function announce(
+  { onEvent }: TrainOptions,
+  { network, source, loss, removed }: Awaited<ReturnType<typeof openCampaign>>,
+  stages: readonly PlannedStage[],
+): void {
+  const isNew = network.headPlan.layers.length > 0;
+  const width = network.base.values.get(network.at)?.shape.slice(1) ?? [];
   onEvent?.({
     kind: 'plan',
-    cut,
-    classes: sets.train.classes,
-    dropout: head.dropout,
-    optimizer,
-    epochs,
-    batchSize,
-    trainImages: sets.train.labels.length,
-    validImages: sets.valid?.labels.length ?? 0,
+    classes: source.classes,
+    removed,
+    at: network.at,
+    width: width.reduce<number>((size, dim) => size * Number(dim), 1),
+    head: isNew ? network.layers.filter(({ name }) => network.head.has(name)) : [],
+    loss,
+    stages,
+    trainSamples: source.counts.train,
+    validSamples: source.counts.valid,
+    caching: source.caching,
   });
 }
 
-async function writeHistory({ history, force }: TrainOptions, report: Report): Promise<void> {
-  if (history === undefined) return;
-  await writeOutput(history, { force }, async (file) => {
-    await file.writeFile(`${JSON.stringify(report, undefined, 2)}\n`);
+/** A training on its way from stage to stage. */
+class Course {
+  readonly #options: TrainOptions;
+  readonly #campaign: Awaited<ReturnType<typeof openCampaign>>;
+  readonly #saving: Saving;
+  #learned: Learned = new Map();
+  #records: readonly StageRecord[] = [];
+  #baselines: Baselines | undefined;
+  #data: { readonly train: Prepared; readonly valid: Prepared | undefined } | undefined;
+
+  constructor(
+    options: TrainOptions,
+    campaign: Awaited<ReturnType<typeof openCampaign>>,
+    saving: Saving,
+  ) {
+    this.#options = options;
+    this.#campaign = campaign;
+    this.#saving = saving;
+    const { found } = saving;
+    if (!found) return;
+    this.#learned = found.learned;
+    this.#records = found.history;
+    const { stage, epoch, progress } = found;
+    options.onEvent?.({ kind: 'resumed', stage: stage + 1, epoch, step: progress.step });
+  }
+
+  /** Trains a stage; false when the plan should not go on. */
+  async stage(number: number, planned: PlannedStage): Promise<boolean> {
+    const found = this.#found(number);
+    if (found === 'done') return true;
+    const { onEvent } = this.#options;
+    onEvent?.({ kind: 'stage', stage: number + 1, train: planned.settings.train });
+    const open = await openStage(this.#campaign, { number, planned }, this.#learned);
+    try {
+      this.#data ??= open.prepared;
+      const result = await this.#run(open, { number, planned, found });
+      this.#learned = new Map([...this.#learned, ...result.parameters]);
+      this.#measureBaselines(planned, open);
+      if (result.ended) onEvent?.({ kind: 'ended', stage: number + 1, why: result.ended });
+      return result.ended !== 'diverged';
+    } finally {
+      await open.close();
+    }
+  }
+
+  /** What the checkpoint says of a stage: that it is over, where it stood, or nothing. */
+  #found(number: number): Checkpoint | 'done' | undefined {
+    const { found } = this.#saving;
+    if (!found || found.stage < number) return undefined;
+    return found.stage > number ? 'done' : found;
+  }
+
+  async #run(
+    { trainer, train: examples, valid }: OpenStage,
+    {
+      number,
+      planned,
+      found,
+    }: {
+      readonly number: number;
+      readonly planned: PlannedStage;
+      readonly found: Checkpoint | undefined;
+    },
+  ): Promise<StageResult> {
+    const { settings } = this.#campaign;
+    const { epochs, batchSize, optimizer, schedule, stopping } = planned.settings;
+    const { onEvent, signal, history } = this.#options;
+    const before = this.#records;
+    const result = await runStage({
+      stage: number,
+      trainer,
+      train: examples,
+      valid,
+      epochs,
+      batchSize,
+      rate: optimizer.learningRate,
+      schedule,
+      monitor: settings.monitor,
+      keras: optimizer.keras,
+      stopping,
+      seed: settings.seed,
+      shuffle: settings.shuffle,
+      resume: found,
+      signal,
+      isSaveDue: this.#saving.isDue,
+      save: (state, records) =>
+        this.#saving.save({ ...state, history: [...before, ...records], learned: this.#learned }),
+      onEpoch: async (record) => {
+        this.#records = [...this.#records, record];
+        await writeGrowing(history, this.#records);
+        onEvent?.({ kind: 'epoch', epochs, ...record });
+      },
+    });
+    return result;
+  }
+
+  /** On the features that the head sees, when they are in memory anyway. */
+  #measureBaselines({ part }: PlannedStage, { train: examples, valid, prepared }: OpenStage): void {
+    const { network, source } = this.#campaign;
+    const [known, asked] = [prepared.train.labels, prepared.valid?.labels];
+    const isWanted = this.#options.baselines !== false && !this.#baselines;
+    if (!isWanted || part.cut.name !== network.at || !known || !asked || !source.classes) return;
+    const [from, to] = [examples.rows.memory, valid?.rows.memory];
+    if (!from || !to) return;
+    const { width } = part.cut;
+    this.#baselines = baselinesOf(
+      { features: from, labels: known, width },
+      { features: to, labels: asked, width },
+      { classes: source.classes.length },
+    );
+    this.#options.onEvent?.({ kind: 'baselines', ...this.#baselines });
+  }
+
+  /** Writes the model and the history. */
+  async finish(
+    stages: readonly PlannedStage[],
+    skipped: readonly SkippedFile[],
+  ): Promise<TrainResult> {
+    const { output, force, history, onEvent } = this.#options;
+    const report = await this.#report(stages);
+    const { bytes } = await writeTuned(this.#campaign, this.#learned, {
+      output,
+      force,
+      report,
+      preprocess: this.#data?.train.preprocess,
+    });
+    await writeReport(history, report);
+    await this.#saving.finish();
+    onEvent?.({ kind: 'done', output, bytes });
+    return {
+      output,
+      bytes,
+      classes: this.#campaign.source.classes,
+      history: this.#records,
+      baselines: this.#baselines,
+      skipped,
+    };
+  }
+
+  /** A resumed training whose stages were all over has not seen its data yet. */
+  async #report(stages: readonly PlannedStage[]): Promise<Report> {
+    const [last] = stages.toReversed();
+    if (!this.#data && last) await this.stage(stages.length - 1, last);
+    if (!this.#data) throw new Error('Bug: no stage was opened');
+    return historyOf(this.#campaign, {
+      removed: this.#campaign.removed,
+      stages,
+      data: this.#data,
+      records: this.#records,
+      baselines: this.#baselines,
+    });
+  }
+}
+
+interface Writing {
+  readonly output: string;
+  readonly force: boolean | undefined;
+  readonly report: Report;
+  readonly preprocess: Prepared['preprocess'];
+}
+
+/** The base with what it learned, and the head behind it. */
+function writeTuned(
+  { network, source }: Campaign,
+  learned: Learned,
+  { output, force, report, preprocess }: Writing,
+): Promise<{ readonly bytes: number }> {
+  const { base, at, records } = network;
+  const card = {
+    ...(source.classes && { classes: [...source.classes] }),
+    ...(preprocess && { preprocess }),
+    ...(records && { layers: [...records] }),
+    history: report,
+  };
+  return spliceModel(base, output, {
+    at,
+    head: learnedHead(network, learned),
+    metadata: cardMetadata(card),
+    replaced: replacements(base, learned),
+    force,
   });
 }

@@ -75,13 +75,27 @@ export class HeadTraining {
     this.#evaluate = evaluating.evaluate;
     this.#parameters = plan.head.parameters.map(({ numbers }) => numbers);
     this.#slots = plan.head.parameters.flatMap(({ shape }) =>
-      plan.optimizer.slots.map(() => new Float32Array(sizeOf(shape))),
+      plan.optimizer.slots.map(({ start }) => new Float32Array(sizeOf(shape)).fill(start)),
     );
   }
 
   /** In the order of the head's parameters. A later epoch makes new arrays and leaves these. */
   get parameters(): readonly Float32Array[] {
     return this.#parameters;
+  }
+
+  /** Batches seen, and copies of all numbers in order: the parameters, then what the optimizer keeps of each. */
+  state(): { readonly iteration: number; readonly numbers: readonly Float32Array[] } {
+    const numbers = [...this.#parameters, ...this.#slots].map((each) => each.slice());
+    return { iteration: this.#iteration, numbers };
+  }
+
+  /** Goes back to a state, bit for bit. */
+  load({ iteration, numbers }: ReturnType<HeadTraining['state']>): void {
+    const count = this.#parameters.length;
+    this.#iteration = iteration;
+    this.#parameters = numbers.slice(0, count).map((each) => each.slice());
+    this.#slots = numbers.slice(count).map((each) => each.slice());
   }
 
   /**

@@ -13,15 +13,33 @@ export interface Trainable {
   readonly rate: Value;
   /** Scalar float32: number of batches seen before this one. */
   readonly iteration: Value;
+  /** For each parameter; none by default. */
+  readonly settings?: readonly ParameterSettings[];
 }
 
-/** Appends one update of all parameters: gradients clipped, the rate decayed, then the optimizer's rule for each. */
+/** What one parameter's update differs in from the others'. */
+export interface ParameterSettings {
+  /** The learning rate is multiplied by it; 1 by default. */
+  readonly rate?: number | undefined;
+  /** Factor of the penalty Σ|p|; 0 by default. */
+  readonly l1?: number | undefined;
+  /** Factor of the penalty Σp²; 0 by default. */
+  readonly l2?: number | undefined;
+  /** Whether the optimizer's weight decay takes of it; true by default. */
+  readonly decay?: boolean | undefined;
+}
+
+/**
+ * Appends one update of all parameters: penalties added, gradients clipped, the rate decayed, weights decayed, then the
+ * optimizer's rule for each.
+ */
 export function applyOptimizer(
   graph: GraphBuilder,
   optimizer: Optimizer,
-  { parameters, gradients, slots, rate, iteration }: Trainable,
+  trainable: Trainable,
 ): { readonly parameters: readonly Value[]; readonly slots: readonly Value[] } {
-  const clipped = clipGradients(graph, optimizer, gradients);
+  const { parameters, slots, rate, iteration, settings = [] } = trainable;
+  const clipped = clipGradients(graph, optimizer, withPenalties(graph, trainable));
   const decayed = decayedRate(graph, optimizer, rate, iteration);
   const count = graph.add('Add', [iteration, graph.floats('one', [1])]);
   const width = optimizer.slots.length;
@@ -29,12 +47,50 @@ export function applyOptimizer(
     const own = slots.slice(i * width, (i + 1) * width);
     const gradient = clipped[i];
     if (!gradient) return { parameter, slots: own };
-    return optimizer.update(graph, { parameter, gradient, slots: own, rate: decayed, count });
+    const speed = scaled(graph, decayed, settings[i]?.rate ?? 1);
+    const left =
+      settings[i]?.decay === false ? parameter : decayedWeight(graph, optimizer, parameter, speed);
+    return optimizer.update(graph, { parameter: left, gradient, slots: own, rate: speed, count });
   });
   return {
     parameters: updates.map((update) => update.parameter),
     slots: updates.flatMap((update) => update.slots),
   };
+}
+
+/** The gradients of l1·Σ|p| + l2·Σp² added to those of the loss. */
+function withPenalties(
+  graph: GraphBuilder,
+  { parameters, gradients, settings = [] }: Trainable,
+): readonly (Value | undefined)[] {
+  return gradients.map((gradient, i) => {
+    const parameter = parameters[i];
+    const { l1 = 0, l2 = 0 } = settings[i] ?? {};
+    if (!gradient || !parameter) return undefined;
+    let sum = gradient;
+    if (l2 !== 0) sum = graph.add('Add', [sum, scaled(graph, parameter, 2 * l2)]);
+    if (l1 === 0) return sum;
+    const zero = graph.floats('zero', [0]);
+    const step = (by: number): Value => graph.floats('l1', [by]);
+    const right = graph.add('Where', [graph.add('Greater', [parameter, zero]), step(l1), zero]);
+    const left = graph.add('Where', [graph.add('Less', [parameter, zero]), step(-l1), zero]);
+    return graph.add('Add', [sum, graph.add('Add', [right, left])]);
+  });
+}
+
+function decayedWeight(
+  graph: GraphBuilder,
+  { weightDecay }: Optimizer,
+  parameter: Value,
+  rate: Value,
+): Value {
+  if (weightDecay === 0) return parameter;
+  const share = scaled(graph, rate, weightDecay);
+  return graph.add('Sub', [parameter, graph.add('Mul', [parameter, share])]);
+}
+
+function scaled(graph: GraphBuilder, x: Value, factor: number): Value {
+  return factor === 1 ? x : graph.add('Mul', [x, graph.floats('factor', [factor])]);
 }
 
 function decayedRate(
@@ -51,17 +107,19 @@ function decayedRate(
 /** By norm first, then by value: the order of Keras 1, the only generation that does both. */
 function clipGradients(
   graph: GraphBuilder,
-  { keras, clipnorm, clipvalue }: Optimizer,
+  { clipnorm, globalClipnorm, clipvalue }: Optimizer,
   gradients: readonly (Value | undefined)[],
 ): readonly (Value | undefined)[] {
   const known = gradients.filter((gradient) => gradient !== undefined);
-  const together = clipnorm !== undefined && keras === 1 ? normOf(graph, known) : undefined;
+  const together = globalClipnorm === undefined ? undefined : normOf(graph, known);
   return gradients.map((gradient) => {
     if (!gradient) return undefined;
     let clipped = gradient;
+    if (together && globalClipnorm !== undefined) {
+      clipped = limited(graph, gradient, together, globalClipnorm);
+    }
     if (clipnorm !== undefined) {
-      const norm = together ?? normOf(graph, [gradient]);
-      clipped = limited(graph, gradient, norm, clipnorm);
+      clipped = limited(graph, gradient, normOf(graph, [gradient]), clipnorm);
     }
     if (clipvalue === undefined) return clipped;
     const low = graph.floats('clip_low', [-clipvalue]);

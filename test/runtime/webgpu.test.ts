@@ -1,24 +1,14 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { GraphBuilder } from '../../src/onnx/graph.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import type { Provider } from '../../src/runtime/providers.ts';
 import { openSession, type Tensor } from '../../src/runtime/session.ts';
 import { expectClose } from '../tolerance.ts';
 import { saveModel, smallNet, weights } from './models.ts';
-
-/** Set where a WebGPU adapter is there: by the test below, or by hand on a machine with a GPU. */
-const hasAdapter = process.env['GRAFT_TEST_WEBGPU'] === '1';
-/** SwiftShader, a Vulkan driver without a GPU, as Debian's package "chromium" brings it. */
-const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const canSpawn = !hasAdapter && existsSync(driver);
+import { canSpawn, driver, hasAdapter, runOnSwiftShader } from './swiftshader.ts';
 
 async function answer(
   model: Uint8Array | { readonly path: string },
@@ -102,31 +92,9 @@ describe.skipIf(!hasAdapter)('webgpu (skipped without GRAFT_TEST_WEBGPU=1 and an
 it.skipIf(!canSpawn)(
   `passes the tests of webgpu on SwiftShader (skipped unless ${driver} is there)`,
   async () => {
-    const root = fileURLToPath(new URL('../../', import.meta.url));
-    const runtimeFolder = await mkdtemp(join(tmpdir(), 'graft-xdg-'));
-    try {
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        ['node_modules/vitest/vitest.mjs', 'run', 'test/runtime/webgpu.test.ts', '--reporter=json'],
-        {
-          cwd: root,
-          env: {
-            ...process.env,
-            GRAFT_TEST_WEBGPU: '1',
-            LD_LIBRARY_PATH: '/usr/lib/chromium',
-            VK_ICD_FILENAMES: driver,
-            VK_DRIVER_FILES: driver,
-            XDG_RUNTIME_DIR: runtimeFolder,
-          },
-        },
-      );
-      const report = z
-        .object({ numFailedTests: z.number(), numPassedTests: z.number() })
-        .parse(JSON.parse(stdout));
-      expect([report.numFailedTests, report.numPassedTests]).toEqual([0, 6]);
-    } finally {
-      await rm(runtimeFolder, { recursive: true, force: true });
-    }
+    const { failed, passed, messages } = await runOnSwiftShader('test/runtime/webgpu.test.ts');
+    expect(messages).toEqual([]);
+    expect([failed, passed]).toEqual([0, 6]);
   },
   60_000,
 );

@@ -3,10 +3,11 @@ import { GraphBuilder } from '../../src/onnx/graph.ts';
 import { backward } from '../../src/train/backward.ts';
 import { gradients } from '../../src/train/gradients.ts';
 import { checkDifferences } from './difference.ts';
+import { moreCases } from './more-cases.ts';
 import { numberCases } from './number-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
 
-const cases = { ...numberCases, ...tensorCases };
+const cases = { ...numberCases, ...tensorCases, ...moreCases };
 
 it('has a difference check for every row of the table', () => {
   expect(Object.keys(cases).toSorted()).toEqual(Object.keys(gradients).toSorted());

@@ -34,7 +34,7 @@ const cases: { readonly [L in LossName]: { samples: readonly Sample[]; formula: 
       { prediction: [1.5, 0.2, -0.4], target: [0] },
     ],
     formula: ({ prediction, target: [label] }) =>
-      crossentropy({ prediction, target: [0, 1, 2].map((k) => (k === label ? 1 : 0)) }),
+      crossentropy({ prediction, target: [0, 1, 2].map((k) => +(k === label)) }),
   },
   keras_categorical_crossentropy: {
     // The sums are not 1: Keras divides by them first.
@@ -44,6 +44,26 @@ const cases: { readonly [L in LossName]: { samples: readonly Sample[]; formula: 
     ],
     formula: ({ prediction: p, target }) =>
       -sum(target.map((t, k) => t * Math.log(clipped((p[k] ?? 0) / sum(p))))),
+  },
+  keras_sparse_categorical_crossentropy: {
+    samples: [
+      { prediction: [0.2, 0.5, 0.3], target: [1] },
+      { prediction: [0.6, 0.1, 0.3], target: [2] },
+    ],
+    formula: ({ prediction, target: [label] }) => -Math.log(clipped(prediction[label ?? 0] ?? 0)),
+  },
+  keras_binary_crossentropy: {
+    samples: [
+      { prediction: [0.7, 0.2], target: [1, 0] },
+      { prediction: [0.1, 0.9], target: [0.25, 0] },
+    ],
+    formula: ({ prediction, target }) =>
+      sum(
+        prediction.map((p, k) => {
+          const t = target[k] ?? 0;
+          return -t * Math.log(clipped(p)) - (1 - t) * Math.log(1 - clipped(p));
+        }),
+      ) / prediction.length,
   },
   binary_crossentropy: {
     samples: [

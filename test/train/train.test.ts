@@ -8,11 +8,13 @@ import { loadModel } from '../../src/runtime/model.ts';
 import { predict } from '../../src/runtime/predict.ts';
 import { popLayer } from '../../src/train/cut.ts';
 import { extractFeatures } from '../../src/train/dataset.ts';
+import type { TrainEvent } from '../../src/train/events.ts';
 import { fitHead } from '../../src/train/fit.ts';
 import { denseHead } from '../../src/train/head.ts';
 import { fitLogistic } from '../../src/train/logistic.ts';
 import { makeOptimizer } from '../../src/train/optimizers.ts';
-import { type TrainEvent, type TrainOptions, train } from '../../src/train/train.ts';
+import type { TrainOptions } from '../../src/train/options.ts';
+import { train } from '../../src/train/train.ts';
 import { openTraining } from '../../src/train/training.ts';
 import { digitsModel } from './base.ts';
 import { writeDigits } from './digits.ts';
@@ -130,8 +132,22 @@ describe('train', () => {
       expect(stored.initializers.get(name)?.read(0, size)).toEqual(tensor.read(0, size));
     }
     expect(card.history).toMatchObject({
-      plan: { epochs: 3, batchSize: 64, seed: 0, dropout: 0.5, features: 'dense_2' },
-      optimizer: { name: 'adam', keras: 3, learningRate: 0.001 },
+      plan: {
+        seed: 0,
+        dropout: 0.5,
+        features: 'dense_2',
+        stages: [
+          {
+            train: 'head',
+            epochs: 3,
+            batchSize: 64,
+            layers: ['head'],
+            parameters: 130,
+            cut: 'dense_2',
+            optimizer: { name: 'adam', keras: 3, learningRate: 0.001 },
+          },
+        ],
+      },
       base: 'digits.onnx',
       data: { train: { images: { 8: 32, 9: 32 } }, valid: { images: { 8: 8, 9: 8 } } },
       epochs: result.history.map(({ seconds: _seconds, ...measures }) => measures),
@@ -170,17 +186,19 @@ describe('train', () => {
       event.kind === 'features' ? `features ${event.part}` : event.kind,
     );
     expect(kinds.filter((kind, i) => kind !== kinds[i - 1])).toEqual([
+      'plan',
+      'stage',
       'features train',
       'features valid',
-      'plan',
       'epoch',
+      'baselines',
       'done',
     ]);
     expect(events.find(({ kind }) => kind === 'plan')).toMatchObject({
       classes: ['8', '9'],
-      trainImages: 64,
-      validImages: 16,
-      cut: { removed: ['dropout_2', 'dense_3'] },
+      trainSamples: 64,
+      validSamples: 16,
+      removed: ['dropout_2', 'dense_3'],
     });
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { denseHead, type Head } from '../../src/train/head.ts';
 import type { LossName } from '../../src/train/losses.ts';
-import { makeOptimizer, type OptimizerOptions, optimizers } from '../../src/train/optimizers.ts';
+import { makeOptimizer, type OptimizerOptions } from '../../src/train/optimizers.ts';
 import { openTraining, type Samples } from '../../src/train/training.ts';
 import { expectClose } from '../tolerance.ts';
 
@@ -81,11 +81,6 @@ describe('a head on features of a frozen base', () => {
       const { losses } = await fit(loss, { name: 'adam', learningRate: 0.05 });
       expectClose(losses, kept.after.adam.losses, close);
     }
-  });
-
-  it('is tried with every optimizer of the table', () => {
-    const tried = new Set(runs.map(([, { name }]) => name));
-    expect([...tried].toSorted()).toEqual(Object.keys(optimizers).toSorted());
   });
 });
 
@@ -171,6 +166,9 @@ describe('makeOptimizer', () => {
   it('refuses two kinds of clipping under the rules of Keras 3', () => {
     const options = { name: 'sgd', clipnorm: 1, clipvalue: 0.5 } as const;
     expect(() => makeOptimizer(options)).toThrow('clipnorm 1 and clipvalue 0.5');
-    expect(makeOptimizer({ ...options, keras: 1 })).toMatchObject({ clipnorm: 1, clipvalue: 0.5 });
+    expect(makeOptimizer({ ...options, keras: 1 })).toMatchObject({
+      globalClipnorm: 1,
+      clipvalue: 0.5,
+    });
   });
 });

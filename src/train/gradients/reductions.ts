@@ -18,6 +18,12 @@ export const reductions = {
       dy: kept(graph, dy, axes, keepdims),
     }),
   ],
+  ReduceMin: ({ inputs: [x], outputs: [y], attributes: { axes, keepdims } }, dy, graph) => [
+    shareOfMaxima(graph, x, axes, {
+      y: kept(graph, y, axes, keepdims),
+      dy: kept(graph, dy, axes, keepdims),
+    }),
+  ],
   GlobalAveragePool: ({ inputs: [x] }, dy, graph) => {
     const share = graph.add('Div', [dy, countAlong(graph, x, spatialAxes(x))]);
     return [spread(graph, share, x)];

@@ -1,7 +1,8 @@
 import type { GraphBuilder, Node } from '../../onnx/graph.ts';
-import type { Value } from '../../tensor.ts';
+import type { Dim, Value } from '../../tensor.ts';
+import { type Placement, placed, shapeList } from '../lowering/geometry.ts';
 import type { GradientRules } from './rule.ts';
-import { unsupportedForm } from './rule.ts';
+import { knownSize, positiveAxis, unsupportedForm, zerosLike } from './rule.ts';
 
 /** Gradients of the operators that only move numbers: each is undone by its opposite. */
 export const shapes = {
@@ -32,30 +33,35 @@ export const shapes = {
     undefined,
     undefined,
   ],
-  // Padding with what was cut off, or cutting off what was padded, is a padding by the opposite sizes.
-  Pad: (node, dy, graph) => {
-    const sizes = node.inputs[1].constant;
-    if (node.attributes.mode !== 'constant' || !sizes) {
-      throw unsupportedForm(node, `of mode ${node.attributes.mode}`);
-    }
-    const back = graph.integers('pads', sizes.map(negative));
-    return [graph.add('Pad', [dy, back], { mode: 'constant' }), undefined, undefined];
+  Split: ({ outputs, attributes: { axis } }, _, graph, { dys }) => {
+    const [first, ...others] = outputs.map((output, i) => dys[i] ?? zerosLike(graph, output));
+    if (!first) throw new Error('Bug: a Split puts out at least one part');
+    return [graph.add('Concat', [first, ...others], { axis }), undefined];
   },
-  Gather: (node, dy, graph) => [gatherGradient(node, dy, graph), undefined],
+  Tile: (node, dy, graph) => [tileGradient(node, dy, graph), undefined],
+  CumSum: ({ inputs: [, axis], attributes: { exclusive = 0, reverse = 0 } }, dy, graph) => [
+    graph.add('CumSum', [dy, axis], { exclusive, reverse: reverse === 1 ? 0 : 1 }),
+    undefined,
+  ],
+  Trilu: ({ inputs: [, diagonal], attributes: { upper } }, dy, graph) => [
+    graph.add('Trilu', diagonal ? [dy, diagonal] : [dy], { upper }),
+    undefined,
+  ],
+  SpaceToDepth: ({ attributes: { blocksize } }, dy, graph) => [
+    graph.add('DepthToSpace', [dy], { blocksize, mode: 'DCR' }),
+  ],
+  DepthToSpace: ({ inputs: [x], attributes: { blocksize, mode } }, dy, graph) => {
+    const blocks = graph.add('SpaceToDepth', [dy], { blocksize });
+    if (mode === 'DCR') return [blocks];
+    // SpaceToDepth puts the place in the block before the channel, the mode CRD after it.
+    const [, channels = 1, ...space] = x.shape;
+    const places = blocksize ** 2;
+    const split = ['n', places, Number(channels) / places, ...space];
+    const apart = graph.add('Reshape', [blocks, shapeList(graph, split)]);
+    const turned = graph.add('Transpose', [apart], { perm: [0, 2, 1, 3, 4] });
+    return [graph.add('Reshape', [turned, shapeList(graph, x.shape)])];
+  },
 } satisfies GradientRules;
-
-// -0 would become another constant than 0.
-const negative = (size: number): number => (size === 0 ? 0 : -size);
-
-function positiveAxis(axis: number, rank: number): number {
-  return axis < 0 ? axis + rank : axis;
-}
-
-function knownSize(node: Node, value: Value, axis: number): number {
-  const size = value.shape[axis];
-  if (typeof size === 'number') return size;
-  throw unsupportedForm(node, `along axis ${axis}, whose size is only known at run time,`);
-}
 
 /** dy in the shape of the node's first input; at most one size may be unknown that dy does not have in the same place. */
 function shapedLike(graph: GraphBuilder, node: Node, dy: Value): Value {
@@ -73,39 +79,35 @@ function shapedLike(graph: GraphBuilder, node: Node, dy: Value): Value {
 
 function sliceGradient(node: Node<'Slice'>, dy: Value, graph: GraphBuilder): Value {
   const [x, starts, ends, axes, steps] = node.inputs;
-  const rank = x.shape.length;
-  const pads: number[] = Array.from({ length: 2 * rank }, () => 0);
-  const reversed: number[] = [];
   const from = starts.constant;
   const to = ends.constant;
   if (!from || !to) throw unsupportedForm(node, 'with bounds that are only known at run time');
-  from.forEach((start, i) => {
-    const axis = positiveAxis(axes?.constant?.[i] ?? i, rank);
+  const reversed: number[] = [];
+  const places = from.flatMap((start, i): Placement[] => {
+    const axis = positiveAxis(axes?.constant?.[i] ?? i, x.shape.length);
     const step = steps?.constant?.[i] ?? 1;
-    if (Math.abs(step) !== 1) throw unsupportedForm(node, `with step ${step}`);
-    const size = knownSize(node, x, axis);
-    const [low, high] = sliceBounds(size, { start, end: to[i] ?? size, step });
-    pads[axis] = low;
-    pads[axis + rank] = size - high;
+    const end = to[i] ?? largest;
+    if (start === 0 && step === 1 && end >= largest) return [];
     if (step < 0) reversed.push(axis);
+    const size = knownSize(node, x, axis);
+    return [{ axis, step: Math.abs(step), size, start: firstOf({ start, step, size }, dy, axis) }];
   });
   const ordered = reversed.length === 0 ? dy : flipped(graph, dy, reversed);
-  return graph.add('Pad', [ordered, graph.integers('pads', pads)], { mode: 'constant' });
+  return placed(graph, ordered, places);
 }
 
-interface SliceRange {
-  readonly start: number;
-  readonly end: number;
-  readonly step: number;
-}
+/** Ends from here on mean the end of the axis. */
+const largest = 2 ** 31 - 1;
 
-/** First and one past the last index that a slice takes, counted forwards. */
-function sliceBounds(size: number, { start, end, step }: SliceRange): [number, number] {
-  const low = step > 0 ? 0 : -1;
+/** The lowest index that a slice took. */
+function firstOf(
+  { start, step, size }: { readonly start: number; readonly step: number; readonly size: number },
+  dy: Value,
+  axis: number,
+): number {
   const high = step > 0 ? size : size - 1;
-  const clamp = (at: number): number => Math.min(high, at < 0 ? Math.max(at + size, low) : at);
-  const [a, b] = [clamp(start), clamp(end)];
-  return step > 0 ? [a, Math.max(a, b)] : [Math.min(a, b) + 1, a + 1];
+  const first = Math.min(high, Math.max(0, start < 0 ? start + size : start));
+  return step > 0 ? first : first + step * (Number(dy.shape[axis]) - 1);
 }
 
 function flipped(graph: GraphBuilder, x: Value, axes: readonly number[]): Value {
@@ -120,21 +122,22 @@ function flipped(graph: GraphBuilder, x: Value, axes: readonly number[]): Value 
   ]);
 }
 
-/** Rows that were taken are added back where they came from: a product with the one-hot matrix [rows, taken]. */
-function gatherGradient(node: Node<'Gather'>, dy: Value, graph: GraphBuilder): Value {
-  const [x, indices] = node.inputs;
-  if (node.attributes.axis !== 0) throw unsupportedForm(node, `along axis ${node.attributes.axis}`);
-  const count = knownSize(node, x, 0);
-  const width = x.shape.slice(1).map((_, axis) => knownSize(node, x, axis + 1));
-  const size = width.reduce((product, dim) => product * dim, 1);
-  const taken = graph.add('Reshape', [indices, graph.integers('shape', [1, -1])]);
-  const isNegative = graph.add('Less', [taken, graph.integers('zero', [0], [])]);
-  const wrapped = graph.add('Add', [taken, graph.integers('count', [count], [])]);
-  const places = graph.add('Where', [isNegative, wrapped, taken]);
-  const numbers = Array.from({ length: count }, (_, i) => i);
-  const oneHot = graph.add('Equal', [graph.integers('numbers', numbers, [count, 1]), places]);
-  const weights = graph.add('Cast', [oneHot], { to: 'float32' });
-  const rows = graph.add('Reshape', [dy, graph.integers('shape', [-1, size])]);
-  const sum = graph.add('MatMul', [weights, rows]);
-  return graph.add('Reshape', [sum, graph.integers('shape', [count, ...width])]);
+/** The sum over the repetitions. */
+function tileGradient(node: Node<'Tile'>, dy: Value, graph: GraphBuilder): Value {
+  const [x, repeats] = node.inputs;
+  const counts = repeats.constant;
+  if (!counts) throw unsupportedForm(node, 'a number of times that is only known at run time');
+  const axes: number[] = [];
+  const split: Dim[] = [];
+  x.shape.forEach((dim, axis) => {
+    const count = counts[axis] ?? 1;
+    if (count > 1) {
+      axes.push(split.length);
+      split.push(count);
+    }
+    split.push(dim);
+  });
+  if (axes.length === 0) return dy;
+  const apart = graph.add('Reshape', [dy, shapeList(graph, split)]);
+  return graph.add('ReduceSum', [apart, graph.integers('axes', axes)], { keepdims: 0 });
 }

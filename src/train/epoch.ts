@@ -1,0 +1,20 @@
+/** What Keras measures of an epoch, named as in its history. */
+export interface EpochMeasures {
+  readonly loss: number;
+  readonly acc: number;
+  readonly val_loss?: number;
+  readonly val_acc?: number;
+}
+
+/** An epoch of a plan: Keras' measures, and where and how it was. */
+export interface StageRecord extends EpochMeasures {
+  /** From 1. */
+  readonly stage: number;
+  /** From 1, in its stage. */
+  readonly epoch: number;
+  /** Learning rate at the end of the epoch, before the optimizer's own decay. */
+  readonly lr: number;
+  /** Wrong with full confidence: such samples teach nothing where a loss clips probabilities. */
+  readonly saturated?: number;
+  readonly seconds: number;
+}

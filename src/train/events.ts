@@ -1,0 +1,25 @@
+import type { SkippedFile } from '../runtime/folder.ts';
+import type { Baselines } from './baselines.ts';
+import type { Part } from './data/source.ts';
+import type { FeatureProgress } from './dataset.ts';
+import type { StageRecord } from './epoch.ts';
+import type { PlanReport } from './plan/report.ts';
+
+/** What happens while a model is fine-tuned, in order. */
+export type TrainEvent =
+  | ({ readonly kind: 'plan' } & PlanReport)
+  /** A saved training goes on from here. */
+  | {
+      readonly kind: 'resumed';
+      readonly stage: number;
+      readonly epoch: number;
+      readonly step: number;
+    }
+  | { readonly kind: 'stage'; readonly stage: number; readonly train: string }
+  | ({ readonly kind: 'features'; readonly part: Part; readonly stage: number } & FeatureProgress)
+  | ({ readonly kind: 'skip'; readonly part: Part } & SkippedFile)
+  | ({ readonly kind: 'epoch'; readonly epochs: number } & StageRecord)
+  /** A stage ended before its last epoch; the weights are those of the best one, or of the last good one. */
+  | { readonly kind: 'ended'; readonly stage: number; readonly why: 'stopped' | 'diverged' }
+  | ({ readonly kind: 'baselines' } & Baselines)
+  | { readonly kind: 'done'; readonly output: string; readonly bytes: number };

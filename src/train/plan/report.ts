@@ -1,0 +1,64 @@
+import { sizeOf } from '../../tensor.ts';
+import type { DataSource } from '../data/source.ts';
+import type { LossName } from '../losses.ts';
+import type { StageSettings } from '../settings.ts';
+import type { PlanLayer } from './layers.ts';
+import { graphOfPart, partOf, type StagePart, type TrainedNetwork } from './network.ts';
+import { type PartMemory, partMemory, trainableNames } from './sites.ts';
+
+/** A stage as it will be trained. */
+export interface PlannedStage {
+  readonly settings: StageSettings;
+  readonly part: StagePart;
+  /** Names of the weights that the optimizer moves. */
+  readonly parameters: readonly string[];
+  /** Numbers in them. */
+  readonly size: number;
+  readonly memory: PartMemory;
+  /** Bytes of the features of all training samples. */
+  readonly featureBytes: number;
+}
+
+/** What will be trained, on what and how: told before it begins. */
+export interface PlanReport {
+  readonly classes: readonly string[] | undefined;
+  /** Layers taken off. */
+  readonly removed: readonly string[];
+  /** The value behind which the new head comes. */
+  readonly at: string;
+  readonly width: number;
+  /** Layers of the new head; none where the model keeps its own. */
+  readonly head: readonly PlanLayer[];
+  readonly loss: LossName;
+  readonly stages: readonly PlannedStage[];
+  readonly trainSamples: number;
+  readonly validSamples: number;
+  /** What is done with the features of the frozen part, in words. */
+  readonly caching: string;
+}
+
+/** Looks at each stage of a plan before any work. Throws what `partOf` throws, and GRADIENT_MISSING. */
+export function plannedStages(
+  network: TrainedNetwork,
+  stages: readonly StageSettings[],
+  { counts }: Pick<DataSource, 'counts'>,
+): readonly PlannedStage[] {
+  return stages.map((settings) => {
+    const part = partOf(network, settings.train);
+    const graph = graphOfPart(network, part.cut, new Map());
+    const parameters = trainableNames(graph, part.layers);
+    const sizes = parameters.map((name) => sizeOf(graph.initializers.get(name)?.shape ?? [0]));
+    return {
+      settings,
+      part,
+      parameters,
+      size: sizes.reduce((sum, size) => sum + size, 0),
+      memory: partMemory(graph, {
+        parameters,
+        slots: settings.optimizer.slots.length,
+        batchSize: settings.batchSize,
+      }),
+      featureBytes: 4 * counts.train * part.cut.width,
+    };
+  });
+}
