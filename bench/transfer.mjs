@@ -1,10 +1,11 @@
 // A real network's features on real photos: accuracy of a new head (three seeds) and of a logistic regression.
 //
 //   npm run build && node bench/transfer.mjs [--real ../shared/real] [--sets cats_dogs,trashnet_glass_paper]
-//     [--seeds 0,1,2] [--epochs 30] [--dist dist]
+//     [--seeds 0,1,2] [--epochs 30] [--resize bicubic] [--dist dist]
 //
 // MobileNet 0.25 with ImageNet's weights is converted, cut at its pooling layer, and `graft train` fits a head on each
-// set's train folder. Prints the validation accuracy beside that of README.md there, for a logistic regression.
+// set's train folder. Prints the validation accuracy beside that of README.md there, for a logistic regression. Photos are
+// resized as Pillow does unless told otherwise (bicubic, from 7.0 on); one photo of 120 is 0.008.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     sets: { type: 'string', default: 'cats_dogs,trashnet_glass_paper' },
     seeds: { type: 'string', default: '0,1,2' },
     epochs: { type: 'string', default: '30' },
+    resize: { type: 'string', default: 'bicubic' },
     dist: { type: 'string', default: here('../dist') },
   },
 });
@@ -71,7 +73,9 @@ async function logistic({ base, at }, set) {
   const parts = {};
   for (const part of ['train', 'valid']) {
     const photos = join(values.real, 'images', set, part);
-    parts[part] = await extractFeatures(model, cut, photos, { cache: join(folder, 'cache') });
+    const preprocess = { resize: values.resize };
+    const cache = join(folder, 'cache');
+    parts[part] = await extractFeatures(model, cut, photos, { cache, preprocess });
   }
   const { train, valid } = parts;
   return fitLogistic(train, { classes: train.classes.length }).accuracy(valid);

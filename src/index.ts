@@ -40,7 +40,9 @@ export { type Inspection, type InspectOptions, inspect } from './inspect/inspect
 export type { Decision, Generation, Kernels } from './keras/model.ts';
 export { type LayerRecord, type ModelCard, type Preprocess, readCard } from './onnx/card.ts';
 export { GraphBuilder } from './onnx/graph.ts';
+export { type PackOptions, packModel, unpackModel } from './onnx/pack.ts';
 export { readModel, type StoredModel } from './onnx/read.ts';
+export type { WrittenModel } from './onnx/write.ts';
 export { type BatchOptions, type ImageBatch, imageBatches } from './runtime/batches.ts';
 export {
   type ImageFolder,
@@ -85,3 +87,9 @@ export { findRate, type RateCurve } from './train/rate-finder.ts';
 export { type Replayed, type ReplayOptions, replay } from './train/replay.ts';
 export { type NewEnd, splice } from './train/splice.ts';
 export { type TrainResult, train } from './train/train.ts';
+export {
+  type Verification,
+  type Verified,
+  type VerifyOptions,
+  verify,
+} from './verify/verify.ts';

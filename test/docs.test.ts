@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { type Results, withLayerTable } from '../scripts/readme-tables.mjs';
+import { layerNames } from '../src/convert/layers/index.ts';
 import { errorCodes } from '../src/errors.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -26,6 +28,12 @@ describe.each(errorCodes)('the error code %s', (code) => {
     const provoking = tests.filter((path) => new RegExp(String.raw`\b${code}\b`).test(read(path)));
     expect(provoking).not.toEqual([]);
   });
+});
+
+it('the table of layers in the README is what the rules and the results of the tests say', () => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the tests of layers write it
+  const results = JSON.parse(read('test/results/layers.json')) as Results;
+  expect(read('README.md')).toBe(withLayerTable(read('README.md'), layerNames, results));
 });
 
 describe.each(documents)('%s', (document) => {

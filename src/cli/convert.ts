@@ -76,12 +76,16 @@ async function run(file: string, options: Options): Promise<void> {
     files === undefined
       ? { report: await convert(file, settings), verification: undefined }
       : await convertVerified(file, settings, { files, ...options });
-  for (const warning of report.warnings) note(`Warning: ${warning}`);
   if (kind === 'json') print(JSON.stringify({ ...report, verification }, null, 2));
-  else print(reportText(report), ...(verification ? [verificationText(verification)] : []));
+  else
+    print(
+      reportText(report, verification),
+      ...(verification ? [verificationText(verification)] : []),
+    );
+  for (const warning of report.warnings) note(`Warning: ${warning}`);
   if (!verification) return;
   noteNotCompared(verification, true);
-  if (!verification.isEqual) throw differs(verification);
+  if (!verification.isEqual) throw differs(verification, 'Nothing was written: the model');
 }
 
 interface Verifying {
@@ -134,7 +138,8 @@ async function movedOut(
 }
 
 /** What was concluded from the file, why, and how to overrule it; then what was written. */
-function reportText(report: ConversionReport): string {
+function reportText(report: ConversionReport, verification: Verification | undefined): string {
+  const isWritten = verification?.isEqual !== false;
   const decisions = report.decisions.map(({ subject, value, evidence, overrule }) =>
     [
       `  ${subject}: ${value}`,
@@ -147,7 +152,7 @@ function reportText(report: ConversionReport): string {
   return [
     report.input,
     ...decisions,
-    report.output,
+    isWritten ? report.output : `${report.output} (not written)`,
     ...(report.data === undefined ? [] : [report.data]),
     `  ${report.layers} layers, ${countText(report.parameters)} parameters, ` +
       `${report.nodes} nodes, ${bytesText(report.bytes)}`,

@@ -3,7 +3,7 @@ import type { Trainable } from '../inspect/estimate.ts';
 import { memoryText, summaryText } from '../inspect/format.ts';
 import { type InspectOptions, inspect } from '../inspect/inspect.ts';
 import { kerasOptions, nameList, wholeNumber } from './options.ts';
-import { bytesText, print } from './terminal.ts';
+import { bytesText, print, withinTerminal } from './terminal.ts';
 
 interface Options extends Omit<InspectOptions, 'trainable'> {
   readonly train?: string;
@@ -30,9 +30,9 @@ export function inspectCommand(): Command {
       ...decisions.map(({ subject, value, evidence }) => `  ${subject}: ${value} (${evidence})`),
       ...(unsupported === undefined ? [] : ['', unsupported]),
       '',
-      summaryText(inspection),
+      withinTerminal(summaryText(inspection)),
       '',
-      memoryText(inspection),
+      withinTerminal(memoryText(inspection)),
     );
   });
 }

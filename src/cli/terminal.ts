@@ -25,11 +25,41 @@ export function noteSkipped({
   note(`Skipped ${path}: ${reason}`);
 }
 
-/** Rows under headings. */
+/** Rows under headings; on a terminal that is too narrow for them, the widest columns are wrapped. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
+  const colWidths = fittingWidths([head, ...rows]);
+  const table = new Table({
+    head: [...head],
+    style: { head: [], border: [], compact: true },
+    ...(colWidths && { colWidths, wordWrap: true, wrapOnWordBoundary: false }),
+  });
   table.push(...rows.map((row) => [...row]));
   return table.toString();
+}
+
+const narrowestColumn = 10;
+
+/** Widths of columns for a table that would be wider than the terminal; `undefined` where it fits as it is. */
+function fittingWidths(rows: readonly (readonly string[])[]): number[] | undefined {
+  if (!isTerminal()) return undefined;
+  // A space on either side of each text; a line on either side of each column.
+  const widths = (rows[0] ?? []).map(
+    (_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)) + 2,
+  );
+  let excess = widths.reduce((sum, width) => sum + width + 1, 1) - process.stdout.columns;
+  if (excess <= 0) return undefined;
+  for (; excess > 0; excess--) {
+    const widest = Math.max(...widths);
+    if (widest <= narrowestColumn) return undefined;
+    widths[widths.indexOf(widest)] = widest - 1;
+  }
+  return widths;
+}
+
+/** Text whose rules of dashes are no longer than the terminal is wide. */
+export function withinTerminal(text: string): string {
+  if (!isTerminal()) return text;
+  return text.replaceAll(/^-+$/gm, (rule) => rule.slice(0, process.stdout.columns));
 }
 
 /** A progress bar on stderr; nothing where no one is looking. */

@@ -32,8 +32,9 @@ export function verifyCommand(): Command {
       '\nExamples:\n' +
         '  graft verify model.onnx --against input.npy expected.npy\n' +
         '  graft verify model.onnx --against reference.npz --layers\n' +
-        '\nAn .npz names its arrays after the model’s inputs, outputs and layers, or "input", "expected_1" and so on.\n' +
-        'Two numbers are equal where |actual − expected| ≤ atol + rtol · |expected|. Exit code 1 where some are not.',
+        '\nAn .npz names its arrays after the model’s inputs, outputs and layers,\n' +
+        'or "input", "expected_1" and so on. Two numbers are equal where\n' +
+        '|actual − expected| ≤ atol + rtol · |expected|; exit code 1 where some are not.',
     )
     .action(async (model: string, { against, report, ...options }: Options) => {
       const verification = await verify(model, against, options);
@@ -52,7 +53,7 @@ export function verificationText({ outputs, layers, tolerance }: Verification): 
     ...outputs.map((each) => rowOf('output', each)),
   ];
   return [
-    tableText(['', 'Name', 'Shape', 'Max absolute', 'Max relative', 'Within tolerance'], rows),
+    tableText(['', 'Name', 'Shape', 'Max abs', 'Max rel', 'Within tolerance'], rows),
     `  tolerance: ${tolerance.atol} + ${tolerance.rtol} · |expected|`,
   ].join('\n');
 }
@@ -61,7 +62,7 @@ function rowOf(kind: string, each: Verified): string[] {
   return [
     kind,
     each.class === undefined || kind === 'output' ? each.name : `${each.name} (${each.class})`,
-    each.shape.join(' × '),
+    each.shape.join('×'),
     errorText(each.maxAbsolute),
     errorText(each.maxRelative),
     verdict(each),
@@ -75,7 +76,7 @@ function errorText(error: number | undefined): string {
 
 function verdict(each: Verified): string {
   if (each.isEqual) return 'yes';
-  if (each.maxAbsolute === undefined) return `NO: expected ${each.expectedShape.join(' × ')}`;
+  if (each.maxAbsolute === undefined) return `NO: expected ${each.expectedShape.join('×')}`;
   const total = each.shape.reduce((product, dim) => product * dim, 1);
   return each.notFinite > 0
     ? `NO: ${each.notFinite} of ${total} not finite`
@@ -90,11 +91,11 @@ export function noteNotCompared({ notCompared }: Verification, wereAsked: boolea
 }
 
 /** The error of a model that differs from its reference: where first, and by how much. */
-export function differs(verification: Verification): ToolkitError {
+export function differs(verification: Verification, what = 'The model'): ToolkitError {
   const { layers, outputs, model } = verification;
   const first = [...layers, ...outputs].find(({ isEqual }) => !isEqual);
   const diverged = verification.firstDivergence;
-  return new ToolkitError('REFERENCE_DIFFERS', `The model differs from its reference${at(first)}`, {
+  return new ToolkitError('REFERENCE_DIFFERS', `${what} differs from its reference${at(first)}`, {
     where: { file: model, layer: diverged },
     hint:
       diverged === undefined

@@ -1,3 +1,4 @@
+import { table } from '../keras/config.ts';
 import type { Generation } from '../keras/model.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import type { Value } from '../tensor.ts';
@@ -134,12 +135,12 @@ export function activate(spec: ActivationSpec, activation: Activation): Value {
 export const activationNames = Object.keys(activations) as ActivationName[];
 
 /** Other spellings of the same. */
-const aliases: Readonly<Record<string, ActivationName>> = {
+const aliases = table<ActivationName>({
   swish: 'silu',
   hard_swish: 'hard_silu',
   sparse_softmax: 'sparsemax',
   logsoftmax: 'log_softmax',
-};
+});
 
 /** The row for a name as a file spells it; `undefined` when there is none. */
 export function activationNamed(name: string): ActivationName | undefined {

@@ -129,7 +129,7 @@ export function preprocessDecision(
   return [
     {
       subject: 'preprocessing of pictures',
-      value: mode === 'none' ? `none: ${color} of 0 to 255 as they are` : `${mode}, ${color}`,
+      value: `${mode}, ${color === 'gray' ? color : color.toUpperCase()} of 0 to 255`,
       evidence,
       overrule: '--preprocess none|caffe|tf|torch',
     },

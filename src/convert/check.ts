@@ -1,5 +1,6 @@
 import { ToolkitError } from '../errors.ts';
 import type { KerasGraph, KerasLayer, KerasModel } from '../keras/model.ts';
+import { type Lambdas, lambdaKeys } from './layers/core/lambda.ts';
 import { layerNames } from './layers/index.ts';
 import { type Rules, whereOf } from './walk.ts';
 
@@ -22,6 +23,24 @@ export function checkLayers(model: KerasModel, rules: Rules): void {
     'KERAS_LAYER_UNSUPPORTED',
     `${faults.length} layers cannot be converted:\n${lines.join('\n')}`,
     { where: { file: model.file }, hint: hints.join('\n  ') },
+  );
+}
+
+/** Throws OPTION_INVALID where it is said of something what it computes that is no Lambda layer of the model. */
+export function checkLambdas(model: KerasModel, lambdas: Lambdas): void {
+  const known = new Set(lambdaKeys(model.graph));
+  const stray = Object.keys(lambdas).filter((name) => !known.has(name));
+  if (stray.length === 0) return;
+  throw new ToolkitError(
+    'OPTION_INVALID',
+    `The model has no Lambda layer or function named "${stray.join('", "')}"`,
+    {
+      where: { file: model.file },
+      hint:
+        known.size === 0
+          ? 'It has no Lambda layer at all: leave out --lambda.'
+          : `Lambda layers and their functions: ${[...known].join(', ')}.`,
+    },
   );
 }
 

@@ -9,7 +9,7 @@ import {
   preprocessDecision,
   preprocessOf,
 } from './card.ts';
-import { checkLayers } from './check.ts';
+import { checkLambdas, checkLayers } from './check.ts';
 import { classesOf } from './classes.ts';
 import { foldNormalizations } from './fold.ts';
 import { inputTensors } from './inputs.ts';
@@ -58,6 +58,7 @@ export interface Converted {
 export function convertModel(model: KerasModel, options: ModelOptions = {}): Converted {
   const rules = rulesOf(options);
   checkLayers(model, rules);
+  checkLambdas(model, options.lambdas ?? {});
   const wanted = wantedOutputs(model, options.features ?? []);
   const graph = new GraphBuilder();
   const layout = options.inputLayout;

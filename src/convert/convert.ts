@@ -122,7 +122,7 @@ export function outputFor(file: string): string {
   if (extension === '.onnx') {
     throw new ToolkitError('OPTION_INVALID', 'The file to convert is an ONNX file already', {
       where: { file },
-      hint: 'Give a Keras file (.h5).',
+      hint: 'Give a file that Keras wrote, such as .h5, .keras or .weights.h5.',
     });
   }
   return `${extension ? file.slice(0, -extension.length) : file}.onnx`;

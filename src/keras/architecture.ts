@@ -39,13 +39,9 @@ export async function architectureOf(
   if (arch === undefined && stored.architecture) {
     return written(stored.architecture, stored, { file, ordering, decisions: [] });
   }
-  const recipes = readRecipes();
-  const named = recipes.filter((recipe) => recipe.name === arch);
-  if (arch !== undefined && named.length === 0) {
-    const json = await readArchitecture(
-      arch,
-      recipes.map((recipe) => recipe.name),
-    );
+  const recipes = readRecipes(arch);
+  if (arch !== undefined && recipes.length === 0) {
+    const json = await readArchitecture(arch);
     const evidence = `read from ${arch}`;
     const decision = {
       subject: 'architecture',
@@ -55,11 +51,7 @@ export async function architectureOf(
     };
     return written(json, stored, { file: arch, ordering, decisions: [decision] });
   }
-  const { architecture, dataFormat, recipe, decisions } = recognise(
-    stored,
-    named.length > 0 ? named : recipes,
-    file,
-  );
+  const { architecture, dataFormat, recipe, decisions } = recognise(stored, recipes, file);
   const { generation, version } = stored;
   const dialect = { generation, version, dataFormat };
   return { architecture, dialect, file, recipe, decisions };
@@ -86,8 +78,9 @@ function architectureGeneration(architecture: Json, stated: unknown): Generation
   return typeof stated === 'string' ? generationOfVersion(stated) : undefined;
 }
 
-async function readArchitecture(arch: string, recipes: readonly string[]): Promise<Json> {
+async function readArchitecture(arch: string): Promise<Json> {
   if (!existsSync(arch)) {
+    const recipes = readRecipes().map(({ name }) => name);
     throw new ToolkitError(
       'FILE_MISSING',
       `There is neither a file nor a known architecture "${arch}"`,

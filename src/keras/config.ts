@@ -3,6 +3,15 @@ import { ToolkitError, type Where } from '../errors.ts';
 /** Any JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
+/**
+ * A table whose rows are looked up by names from files: without what every object has, such as "constructor".
+ */
+export function table<T>(rows: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  const bare = { ...rows };
+  Object.setPrototypeOf(bare, null);
+  return bare;
+}
+
 /** Reads one layer's `config` object; each getter names the JSON path when the value is not what it must be. */
 export class ConfigReader {
   readonly #json: Json;

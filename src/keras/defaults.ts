@@ -1,4 +1,4 @@
-import type { Json } from './config.ts';
+import { type Json, table } from './config.ts';
 import { functionNameOf } from './lambda.ts';
 import {
   type DataFormat,
@@ -168,7 +168,7 @@ function convolutionalLstm(rank: number): Completion {
   });
 }
 
-const completions: Readonly<Record<string, Completion>> = {
+const completions = table<Completion>({
   Dense: dense,
   Conv1D: convolution(1),
   Conv2D: convolution(2),
@@ -216,7 +216,7 @@ const completions: Readonly<Record<string, Completion>> = {
   LeakyReLU: (config) => ({ ...config, negative_slope: config['negative_slope'] ?? 0.3 }),
   Concatenate: (config) => ({ ...config, axis: config['axis'] ?? -1 }),
   Lambda: lambda,
-};
+});
 
 /** 1-D layers of Keras 0 and 1 always have their channels last; others follow the model where they do not say. */
 function dataFormat(config: Json, rank: number, dialect: Dialect): DataFormat {

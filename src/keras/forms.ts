@@ -1,6 +1,6 @@
 import { permuted, reshaped } from '../source.ts';
 import type { TensorSource } from '../tensor.ts';
-import type { Json } from './config.ts';
+import { type Json, table } from './config.ts';
 import { castToFloat32, mapped } from './elementwise.ts';
 import { isBeforeKeras2 } from './legacy.ts';
 import type { Generation, KerasWeight, Kernels } from './model.ts';
@@ -39,10 +39,8 @@ export function canonicalWeights(
   const turn = (source: TensorSource): TensorSource =>
     spatial === undefined ? source : kernel(source, { className, config, spatial }, origin);
   if (recurrentClasses.has(className)) {
-    return {
-      config: withResetAfter(className, config, cast),
-      weights: recurrentWeights({ className, savedClassName, config }, cast, turn),
-    };
+    const joint = recurrentWeights({ className, savedClassName, config }, cast, turn);
+    return { config: withResetAfter(className, config, joint), weights: joint };
   }
   if (spatial === undefined) return { config, weights: cast };
   const kernels = kernelCounts[className] ?? 1;
@@ -66,7 +64,7 @@ function withResetAfter(className: string, config: Json, weights: readonly Keras
 }
 
 /** Spatial axes of the kernels of each class with kernels; in Keras 3 they come first. */
-const spatialAxes: Readonly<Record<string, number>> = {
+const spatialAxes = table<number>({
   Conv1D: 1,
   Conv2D: 2,
   Conv3D: 3,
@@ -77,9 +75,9 @@ const spatialAxes: Readonly<Record<string, number>> = {
   ConvLSTM2D: 2,
   ConvLSTM3D: 3,
   SeparableConv2D: 2,
-};
+});
 
-const kernelCounts: Readonly<Record<string, number>> = { SeparableConv2D: 2 };
+const kernelCounts = table<number>({ SeparableConv2D: 2 });
 
 /** Keras 1 had these on TensorFlow only, and Keras 2 on Theano turns them itself before saving. */
 const neverTurned = new Set(['SeparableConv2D']);

@@ -177,7 +177,10 @@ function layerOf(entry: NamedEntry, calls: readonly LayerCall[], reading: Readin
     layerOf(inner, [], reading),
   );
   const [first] = wrapped;
-  if (!first) return { ...shared, className, config };
+  if (!first) {
+    if (wrappers.has(className)) throw wrapsNothing(entry, reading.where);
+    return { ...shared, className, config };
+  }
   const layer = { class_name: first.className, config: first.config };
   return {
     ...shared,
@@ -185,6 +188,13 @@ function layerOf(entry: NamedEntry, calls: readonly LayerCall[], reading: Readin
     config: { ...config, ...(isJson(config['layer']) ? { layer } : {}) },
     wrapped,
   };
+}
+
+function wrapsNothing({ name, path, className }: NamedEntry, where: Where): ToolkitError {
+  return new ToolkitError('KERAS_CONFIG_INVALID', `${className} does not say what it wraps`, {
+    where: { ...where, layer: name, path: `${path}/config` },
+    hint: 'Check that the architecture was saved by Keras and was not edited by hand.',
+  });
 }
 
 /** What layers of cuDNN leave unsaid: they always were so. */

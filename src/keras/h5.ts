@@ -1,12 +1,13 @@
-import { closeSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { ready } from 'h5wasm';
 import { ToolkitError } from '../errors.ts';
 import { sourceOf } from '../source.ts';
 import { type DType, dtypeBytes, sizeOf, type TensorSource } from '../tensor.ts';
 import type { FileRange } from './file-range.ts';
 import { guard } from './h5-fault.ts';
-import { hasExternalStorage } from './h5-header.ts';
+import { claimedStringBytes, hasExternalStorage } from './h5-header.ts';
 import { withMemory } from './h5-memory.ts';
+import { type FileSystem, mountRange, type Reading } from './h5-mount.ts';
 import { checkSize, unsafe } from './h5-safety.ts';
 import { type AttributeType, attributeValues } from './h5-values.ts';
 import { asHdf5, openHdf5Range } from './recognise.ts';
@@ -53,41 +54,30 @@ async function startModule(): Promise<Hdf5Module> {
  * Throws what `openHdf5Range` throws, and FILE_UNREADABLE for damage that HDF5 itself reports.
  */
 export async function openHdf5(file: string | FileRange): Promise<Hdf5File> {
-  const module = await loadModule();
   const range = typeof file === 'string' ? openHdf5Range(file) : asHdf5(file);
   const name = `/${++opened}.h5`;
   try {
-    mountRange(module, name, range);
-    const low = module.H5F_LIBVER_EARLIEST;
-    const id = guard(range, '/', () =>
-      module.open(name, module.H5F_ACC_RDONLY, false, low, module.H5F_LIBVER_LATEST),
-    );
-    return new OpenHdf5({ module, id, range, name });
+    const module = await loadModule();
+    return mounted(module, name, range);
   } catch (error) {
     closeSync(range.fd);
     throw error;
   }
 }
 
-/** Emscripten's in-memory files, as far as a file of ours must look like one. */
-interface MemoryNode {
-  usedBytes: number;
-  stream_ops: Readonly<Record<string, unknown>>;
-}
-
-function mountRange(module: Hdf5Module, name: string, range: FileRange): void {
-  module.FS.writeFile(name, new Uint8Array(0));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- h5wasm's types leave out MEMFS' fields; a file just written is a MEMFS node
-  const node = module.FS.lookupPath(name, {}).node as unknown as MemoryNode;
-  node.usedBytes = range.length;
-  node.stream_ops = {
-    llseek: node.stream_ops['llseek'],
-    // oxlint-disable-next-line eslint/max-params -- Emscripten calls it so
-    read(_: unknown, buffer: Int8Array, offset: number, length: number, position: number) {
-      const size = Math.max(0, Math.min(length, range.length - position));
-      return readSync(range.fd, buffer, offset, size, range.offset + position);
-    },
-  };
+function mounted(module: Hdf5Module, name: string, range: FileRange): Hdf5File {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- h5wasm's types leave out most of Emscripten's file system
+  const reading = mountRange(module.FS as unknown as FileSystem, name, range);
+  try {
+    const low = module.H5F_LIBVER_EARLIEST;
+    const id = guard(range, '/', () =>
+      module.open(name, module.H5F_ACC_RDONLY, false, low, module.H5F_LIBVER_LATEST),
+    );
+    return new OpenHdf5({ module, id, range, name, reading });
+  } catch (error) {
+    module.FS.unlink(name);
+    throw error;
+  }
 }
 
 interface Handle {
@@ -95,12 +85,14 @@ interface Handle {
   readonly id: bigint;
   readonly range: FileRange;
   readonly name: string;
+  readonly reading: Reading;
 }
 
 class OpenHdf5 implements Hdf5File {
   readonly file: string;
   readonly #handle: Handle;
   readonly #members = new Map<string, readonly string[]>();
+  readonly #types = new Map<string, number>();
   #isOpen = true;
 
   constructor(handle: Handle) {
@@ -109,14 +101,13 @@ class OpenHdf5 implements Hdf5File {
   }
 
   kind(path: string): 'group' | 'dataset' | undefined {
-    const { module, id } = this.#handle;
+    const { module } = this.#handle;
     let at = '';
     let type: number = module.H5G_GROUP;
     for (const part of path.split('/').filter((name) => name !== '')) {
       if (type !== module.H5G_GROUP || !this.members(at || '/').includes(part)) return undefined;
       at = `${at}/${part}`;
-      this.#refuseLink(at);
-      type = this.#guard(at, () => module.get_type(id, at));
+      type = this.#typeOf(at);
     }
     if (type === module.H5G_GROUP) return 'group';
     return type === module.H5G_DATASET ? 'dataset' : undefined;
@@ -155,8 +146,7 @@ class OpenHdf5 implements Hdf5File {
       );
     }
     const metadata = this.#guard(path, () => {
-      const address = Buffer.from(module.create_object_reference(id, path)).readUIntLE(0, 6);
-      if (hasExternalStorage(range, range.base + address))
+      if (hasExternalStorage(range, addressOf(this.#handle, path)))
         throw unsafe(range.file, path, 'an external data file');
       return module.get_dataset_metadata(id, path);
     });
@@ -180,8 +170,8 @@ class OpenHdf5 implements Hdf5File {
     const { module, id, range, name } = this.#handle;
     try {
       guard(range, '/', () => module.close_file(id));
-      module.FS.unlink(name);
     } finally {
+      module.FS.unlink(name);
       closeSync(range.fd);
     }
   }
@@ -207,6 +197,17 @@ class OpenHdf5 implements Hdf5File {
       `Expected numbers, but found HDF5 type ${metadata.type} of ${metadata.size} bytes`,
       { where: { file: this.file, path }, hint: 'Save the model in float32 and try again.' },
     );
+  }
+
+  /** Looked up once: every path goes through the groups above it. */
+  #typeOf(path: string): number {
+    const { module, id } = this.#handle;
+    const known = this.#types.get(path);
+    if (known !== undefined) return known;
+    this.#refuseLink(path);
+    const type = this.#guard(path, () => module.get_type(id, path));
+    this.#types.set(path, type);
+    return type;
   }
 
   #refuseLink(path: string): void {
@@ -244,23 +245,34 @@ function readRange(
   layout: Layout,
   { start, count, into }: ElementRange,
 ): Uint8Array {
-  const { module, id } = handle;
+  const { module, id, reading } = handle;
   const width = dtypeBytes[layout.dtype];
   const out = into ? into.subarray(0, count * width) : new Uint8Array(count * width);
-  return withMemory(module, out.length, (pointer) => {
-    let done = 0;
-    for (const { offset, size } of slabs(layout.shape, start, count)) {
-      const isScalar = size.length === 0;
-      const counts = isScalar ? null : size.map(BigInt);
-      const offsets = isScalar ? null : offset.map(BigInt);
-      const strides = isScalar ? null : size.map(() => 1n);
-      module.get_dataset_data(id, layout.path, counts, offsets, strides, BigInt(pointer));
-      const bytes = sizeOf(size) * width;
-      out.set(module.HEAPU8.subarray(pointer, pointer + bytes), done);
-      done += bytes;
-    }
-    return out;
-  });
+  reading.isStructure = false;
+  try {
+    return withMemory(module, out.length, (pointer) => {
+      let done = 0;
+      for (const { offset, size } of slabs(layout.shape, start, count)) {
+        const isScalar = size.length === 0;
+        const counts = isScalar ? null : size.map(BigInt);
+        const offsets = isScalar ? null : offset.map(BigInt);
+        const strides = isScalar ? null : size.map(() => 1n);
+        module.get_dataset_data(id, layout.path, counts, offsets, strides, BigInt(pointer));
+        const bytes = sizeOf(size) * width;
+        out.set(module.HEAPU8.subarray(pointer, pointer + bytes), done);
+        done += bytes;
+      }
+      return out;
+    });
+  } finally {
+    reading.isStructure = true;
+  }
+}
+
+/** Where an object's header lies in the range. */
+function addressOf({ module, id, range }: Handle, path: string): number {
+  const reference = Buffer.from(module.create_object_reference(id, path));
+  return range.base + reference.readUIntLE(0, 6);
 }
 
 /** Strings are decoded as UTF-8 whatever the file declares: Keras on Python 2 wrote UTF-8 bytes as "ASCII". */
@@ -269,7 +281,12 @@ function readAttribute(handle: Handle, path: string, name: string): AttributeVal
   const metadata = module.get_attribute_metadata(id, path, name);
   if (!metadata.shape || metadata.total_size === 0) return [];
   const bytes = metadata.size * metadata.total_size;
-  if (bytes > range.length) throw new Error(`an attribute claims ${bytes} bytes`);
+  const claimed = metadata.vlen
+    ? claimedStringBytes(range, addressOf(handle, path), { name, count: metadata.total_size })
+    : bytes;
+  if (Math.max(bytes, claimed) > range.length) {
+    throw new Error(`an attribute claims ${Math.max(bytes, claimed)} bytes`);
+  }
   const { H5T_STRING, H5T_INTEGER, H5T_FLOAT } = module.H5T_class_t;
   const kinds = new Map<number, AttributeType['kind']>([
     [H5T_STRING.value, 'string'],

@@ -1,4 +1,4 @@
-import type { Json } from './config.ts';
+import { type Json, table } from './config.ts';
 import type { Generation } from './model.ts';
 
 export type DataFormat = 'channels_first' | 'channels_last';
@@ -12,7 +12,7 @@ export interface Dialect {
 }
 
 /** Names of classes in Keras 0, 1 and 2, and aliases, that Keras 3 spells otherwise. Source: keras/legacy/interfaces.py@2.2.4. */
-const classNames: Readonly<Record<string, string>> = {
+const classNames = table<string>({
   Convolution1D: 'Conv1D',
   Convolution2D: 'Conv2D',
   Convolution3D: 'Conv3D',
@@ -50,17 +50,17 @@ const classNames: Readonly<Record<string, string>> = {
   UnifiedLSTM: 'LSTM',
   UnifiedGRU: 'GRU',
   Model: 'Functional',
-};
+});
 
 /** Keras 1's Merge has one class for what are several today. 'cos' and functions have no class of their own. */
-const mergeClasses: Readonly<Record<string, string>> = {
+const mergeClasses = table<string>({
   sum: 'Add',
   mul: 'Multiply',
   ave: 'Average',
   max: 'Maximum',
   concat: 'Concatenate',
   dot: 'Dot',
-};
+});
 
 /** Keras 3's name for a class. */
 export function modernClass(saved: string, config: Json): string {
@@ -70,7 +70,7 @@ export function modernClass(saved: string, config: Json): string {
 }
 
 /** Keys that were renamed between Keras 1 and 2, and mean the same in every layer. */
-const keyNames: Readonly<Record<string, string>> = {
+const keyNames = table<string>({
   nb_filter: 'filters',
   filter_length: 'kernel_size',
   subsample: 'strides',
@@ -98,10 +98,10 @@ const keyNames: Readonly<Record<string, string>> = {
   beta_init: 'beta_initializer',
   concat_axis: 'axis',
   dot_axes: 'axes',
-};
+});
 
 /** Keys that were renamed in some classes only. */
-const keyNamesOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const keyNamesOf = table<Readonly<Record<string, string>>>({
   Dense: { output_dim: 'units' },
   MaxoutDense: { output_dim: 'units' },
   LSTM: { output_dim: 'units' },
@@ -117,12 +117,12 @@ const keyNamesOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   PReLU: { init: 'alpha_initializer' },
   SeparableConv2D: { init: 'depthwise_initializer' },
-};
+});
 
 /** Keys of Keras 2 that Keras 3 renamed. */
-const keras3Keys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const keras3Keys = table<Readonly<Record<string, string>>>({
   LeakyReLU: { alpha: 'negative_slope' },
-};
+});
 
 /** Keys that say how a model was made, not what it computes. */
 const dropped = new Set([
@@ -141,12 +141,12 @@ const dropped = new Set([
   'kernel_dim3',
 ]);
 
-const dataFormats: Readonly<Record<string, DataFormat>> = {
+const dataFormats = table<DataFormat>({
   th: 'channels_first',
   tf: 'channels_last',
   channels_first: 'channels_first',
   channels_last: 'channels_last',
-};
+});
 
 /** `data_format` for Keras 0 and 1's `dim_ordering`; undefined for "default", null and absent. */
 export function dataFormatOf(value: unknown): DataFormat | undefined {
@@ -161,10 +161,10 @@ export function isBeforeKeras2(generation: Generation): boolean {
 /** The config with the keys of Keras 3; values and defaults are `modernConfig`'s. */
 export function modernKeys(className: string, saved: Json, generation: Generation): Json {
   const old = isBeforeKeras2(generation);
-  const renames: Readonly<Record<string, string>> = {
+  const renames = table<string>({
     ...(old ? { ...keyNames, ...keyNamesOf[className] } : {}),
     ...keras3Keys[className],
-  };
+  });
   const entries = Object.entries(saved)
     .filter(([key]) => !dropped.has(key))
     .map(([key, value]) => [renames[key] ?? key, value] as const);

@@ -1,7 +1,7 @@
 import { ToolkitError, type Where } from '../errors.ts';
 import { sourceOf } from '../source.ts';
 import type { TensorSource } from '../tensor.ts';
-import { isJson, type Json } from './config.ts';
+import { isJson, type Json, table } from './config.ts';
 import { type DraftGraph, everyLayer } from './draft.ts';
 import { mapped } from './elementwise.ts';
 import type { KerasWeight } from './model.ts';
@@ -22,10 +22,10 @@ function policyMode(name: unknown): string {
 }
 
 /** Classes whose int8 form is read, and whether there is a scale for each column rather than each row. */
-const readable: Readonly<Record<string, 'columns' | 'rows'>> = {
+const readable = table<'columns' | 'rows'>({
   Dense: 'columns',
   Embedding: 'rows',
-};
+});
 
 /** Throws one KERAS_LAYER_UNSUPPORTED for all layers whose quantised form is not read. */
 export function refuseQuantized(graph: DraftGraph, where: Where): void {

@@ -51,11 +51,15 @@ export type NetworkRecipe = z.infer<typeof networkSchema> & Pick<Recipe, 'name'>
 /** A file of `models/`: an architecture for weights that come without one. */
 export type RecipeFile = ChainRecipe | NetworkRecipe;
 
-/** All recipes that come with the package, by name. Reads `models/` each time: nothing is done on import. */
-export function readRecipes(): RecipeFile[] {
+/**
+ * The recipes that come with the package, by name, or the one of a name. Reads `models/` each time: nothing is done on
+ * import.
+ */
+export function readRecipes(only?: string): RecipeFile[] {
   const folder = modelsFolder();
   return readdirSync(folder)
     .flatMap((file) => (file.endsWith('.json') ? [file.replace(/\.json$/, '')] : []))
+    .filter((name) => only === undefined || name === only)
     .toSorted()
     .flatMap((name) => {
       const file = `${name}.json`;

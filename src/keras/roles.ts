@@ -1,4 +1,4 @@
-import type { Json } from './config.ts';
+import { type Json, table } from './config.ts';
 import { quantizationOf } from './quantized.ts';
 
 /** Names of a layer's weights in Keras 3's order: trained ones, and those that only follow the data. */
@@ -81,7 +81,7 @@ const adapted: RolesOf = (config) => ({
 });
 
 /** Layers whose weights follow from their class and config. */
-const roles: Readonly<Record<string, RolesOf>> = {
+const roles = table<RolesOf>({
   Dense: withBias('kernel'),
   Conv1D: withBias('kernel'),
   Conv2D: withBias('kernel'),
@@ -135,7 +135,7 @@ const roles: Readonly<Record<string, RolesOf>> = {
   TimeDistributed: trained(),
   Bidirectional: trained(),
   RNN: trained(),
-};
+});
 
 /** Layers that never have weights. */
 const weightless = new Set(
@@ -162,7 +162,7 @@ export function rolesOf(className: string, config: Json): Roles | undefined {
 }
 
 /** Number of axes of the first weight of a layer, where it does not depend on the input. */
-export const firstWeightRank: Readonly<Record<string, number>> = {
+export const firstWeightRank = table<number>({
   Dense: 2,
   Conv2D: 4,
   Conv3D: 5,
@@ -171,4 +171,4 @@ export const firstWeightRank: Readonly<Record<string, number>> = {
   DepthwiseConv2D: 4,
   SeparableConv2D: 4,
   Embedding: 2,
-};
+});

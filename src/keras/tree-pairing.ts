@@ -1,4 +1,5 @@
 import { ToolkitError, type Where } from '../errors.ts';
+import { table } from './config.ts';
 import type { DraftGraph, DraftLayer } from './draft.ts';
 import { expectedCount } from './expected.ts';
 import type { StoredWeights } from './stored.ts';
@@ -88,11 +89,11 @@ function pairClass(layers: readonly DraftLayer[], list: StoredTree, pairing: Pai
 }
 
 /** Classes that a file may call otherwise than the architecture does. */
-const otherNames: Readonly<Record<string, string>> = {
+const otherNames = table<string>({
   Model: 'Functional',
   Functional: 'Model',
   GroupQueryAttention: 'GroupedQueryAttention',
-};
+});
 
 function membersIn(list: StoredTree, className: string): readonly StoredTree[] {
   const members = membersOfClass(list, className);

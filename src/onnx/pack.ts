@@ -12,7 +12,8 @@ import {
 import { type FileRanges, field, type Piece } from './wire.ts';
 import { type WrittenModel, writePieces } from './write.ts';
 
-interface PackOptions {
+/** How a model is packed or unpacked. */
+export interface PackOptions {
   readonly force?: boolean | undefined;
   /** Bytes that one file may have; 2 GiB less one byte by default. */
   readonly largest?: number | undefined;

@@ -23,3 +23,25 @@ describe('layers that cannot be converted', () => {
     }
   });
 });
+
+describe('what Lambda layers are said to compute', () => {
+  it('must be of layers or functions that are there', () => {
+    const layers = [{ name: 'code', is: 'Lambda', config: { function: 'half' } }];
+    const made = madeModel({ input: [4], layers });
+    const convert = (lambdas: Record<string, string>) => () => convertModel(made, { lambdas });
+    expect(convert({ code: 'x/2' })).not.toThrow();
+    expect(convert({ half: 'x/2' })).not.toThrow();
+    expect(convert({ code: 'x/2', cod: 'x/2' })).toThrow(
+      expect.objectContaining({
+        code: 'OPTION_INVALID',
+        hint: 'Lambda layers and their functions: code, half.',
+      }),
+    );
+  });
+
+  it('is not taken from a name that every object has', () => {
+    const layers = [{ name: 'constructor', is: 'Lambda' }];
+    const convert = () => convertModel(madeModel({ input: [4], layers }));
+    expect(convert).toThrow(/--lambda constructor=PRESET/);
+  });
+});

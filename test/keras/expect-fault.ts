@@ -21,3 +21,14 @@ export async function openFault(
   expect(error.code, error.message).toBe(code);
   return error;
 }
+
+/** The code of the error that `work` throws; fails where it throws none of ours. */
+export function fault(work: () => unknown): ErrorCode {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ToolkitError) return error.code;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}

@@ -1,4 +1,6 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ToolkitError } from '../../src/errors.ts';
 import { openNpy } from '../../src/verify/npy.ts';
 import { npy } from './numpy.ts';
 
@@ -67,6 +69,23 @@ describe('an array of NumPy', () => {
   ])('%s is refused', (_, bytes, code) => {
     expect(() => opened(bytes)).toThrow(
       expect.objectContaining({ code, where: { file: 'a.npy', path: undefined } }),
+    );
+  });
+
+  it('that was damaged is read as far as it makes sense, or refused, and never crashes', () => {
+    const whole = npy('<f4', [2, 3], Buffer.alloc(24, 1), true);
+    const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 6 });
+    fc.assert(
+      fc.property(damage, fc.nat(whole.length), (changes, length) => {
+        const bytes = Buffer.from(whole.subarray(0, length));
+        for (const [at, value] of changes) if (at < length) bytes[at] = value;
+        try {
+          expect(opened(bytes).read().data.byteLength).toBeLessThanOrEqual(24);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ToolkitError);
+        }
+      }),
+      { seed: 6, numRuns: 3000 },
     );
   });
 });

@@ -1,4 +1,5 @@
 import type { ConfigReader } from '../../../keras/config.ts';
+import type { KerasGraph, KerasLayer } from '../../../keras/model.ts';
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
 import { readDataFormat } from '../../read.ts';
 import { type Preset, presetForms, presetNamed } from './lambda-presets.ts';
@@ -11,6 +12,26 @@ function functionOf(config: ConfigReader): string | undefined {
   return typeof name === 'string' ? name : undefined;
 }
 
+/** What a Lambda may be called when it is said what it computes: its full name, its own name, its function's. */
+function keysOf(layer: string, name: string | undefined): readonly string[] {
+  return [layer, layer.split('/').at(-1) ?? layer, ...(name === undefined ? [] : [name])];
+}
+
+/** Every name by which the Lambda layers of a model may be called. */
+export function lambdaKeys(graph: KerasGraph, prefix = ''): readonly string[] {
+  return graph.layers.flatMap((layer) => layerKeys(layer, `${prefix}${layer.name}`));
+}
+
+function layerKeys(layer: KerasLayer, name: string): readonly string[] {
+  const inner = [
+    ...(layer.model ? lambdaKeys(layer.model, `${name}/`) : []),
+    ...(layer.wrapped ?? []).flatMap((each) => layerKeys(each, `${name}/${each.name}`)),
+  ];
+  const { function: written } = layer.config;
+  const called = typeof written === 'string' ? written : undefined;
+  return layer.className === 'Lambda' ? [...keysOf(name, called), ...inner] : inner;
+}
+
 /** What the user says comes first, by the layer's name, then by the function's; then functions known by name. */
 function presetOf(
   config: ConfigReader,
@@ -18,8 +39,8 @@ function presetOf(
   lambdas: Lambdas,
 ): Preset | { readonly unknown: string } | undefined {
   const name = functionOf(config);
-  const asked =
-    lambdas[layer] ?? lambdas[layer.split('/').at(-1) ?? ''] ?? lambdas[name ?? ''] ?? undefined;
+  const key = keysOf(layer, name).find((candidate) => Object.hasOwn(lambdas, candidate));
+  const asked = key === undefined ? undefined : lambdas[key];
   const preset = presetNamed(asked ?? name ?? '');
   return preset ?? (asked === undefined ? undefined : { unknown: asked });
 }

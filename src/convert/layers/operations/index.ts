@@ -1,5 +1,5 @@
 import type { Where } from '../../../errors.ts';
-import { type ConfigReader, isJson, type Json, parseJson } from '../../../keras/config.ts';
+import { type ConfigReader, isJson, type Json, parseJson, table } from '../../../keras/config.ts';
 import { InputPlace } from '../../../keras/model.ts';
 import { Arguments } from '../../arguments.ts';
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
@@ -9,14 +9,14 @@ import { reductionOperations } from './reductions.ts';
 import { shapeOperations } from './shapes.ts';
 
 /** Every operation by its name in `keras.ops`. */
-export const operations: Readonly<Record<string, Operation>> = {
+export const operations = table<Operation>({
   ...elementwiseOperations,
   ...reductionOperations,
   ...shapeOperations,
-};
+});
 
 /** Classes of Keras 3 whose operation has not their name in snake case. */
-const classNames: Readonly<Record<string, string>> = {
+const classNames = table<string>({
   TrueDivide: 'divide',
   Abs: 'absolute',
   Fabs: 'absolute',
@@ -32,7 +32,7 @@ const classNames: Readonly<Record<string, string>> = {
   SaturateCast: 'cast',
   Normalize: 'l2_normalize',
   GetItem: 'get_item',
-};
+});
 
 /** Functions of TensorFlow, without their modules, that `keras.ops` calls otherwise. */
 const functionNames: Readonly<Record<string, string>> = {

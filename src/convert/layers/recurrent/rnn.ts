@@ -1,4 +1,4 @@
-import { ConfigReader, isJson } from '../../../keras/config.ts';
+import { ConfigReader, isJson, table } from '../../../keras/config.ts';
 import type { KerasLayer } from '../../../keras/model.ts';
 import type { TensorSource } from '../../../tensor.ts';
 import { type Bench, defineLayer, type Layer, unsupported, weightsOf } from '../../layer.ts';
@@ -6,11 +6,11 @@ import type { KerasTensor } from '../../layout.ts';
 import { type CellWeights, cellShapes, type RecurrentKind, readCell, readRun } from './config.ts';
 import { type Run, run } from './run.ts';
 
-const kinds: Readonly<Record<string, RecurrentKind>> = {
+const kinds = table<RecurrentKind>({
   SimpleRNNCell: 'SimpleRNN',
   GRUCell: 'GRU',
   LSTMCell: 'LSTM',
-};
+});
 
 /**
  * RNN over cells: stacked cells are layers one above the other, each a node of its own.
