@@ -34,6 +34,8 @@ const doors = {
   'onnx-proto': 'src/onnx/schema.ts',
   'onnxruntime-node': 'src/runtime/session.ts',
   sharp: 'src/runtime/image.ts',
+  koffi: 'src/runtime/jpeg.ts',
+  '@julusian/jpeg-turbo': 'src/runtime/jpeg.ts',
   fastify: 'src/serve/http.ts',
   '@grpc/grpc-js': 'src/serve/grpc.ts',
   'prom-client': 'src/serve/metrics.ts',

@@ -15,7 +15,7 @@ export default defineConfig({
   target: 'node20.19',
   dts: { entry: { index: 'src/index.ts', client: 'src/client/index.ts' } },
   sourcemap: true,
-  external: ['onnxruntime-node'],
+  external: ['onnxruntime-node', 'koffi'],
   clean: true,
   plugins: [
     {

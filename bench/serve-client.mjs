@@ -8,21 +8,26 @@ import { connect } from 'node:net';
 import { pathToFileURL } from 'node:url';
 
 /** Sends the same request over and over on one HTTP/1.1 connection. */
-function httpConnection({ port, path, headers, body }, done) {
+function httpConnection(asked, done) {
+  const { host = '127.0.0.1', port, path, headers, body } = asked;
   const payload = Buffer.from(body, 'base64');
-  const lines = Object.entries({ host: `127.0.0.1:${port}`, ...headers }).map(
+  const lines = Object.entries({ host: `${host}:${port}`, ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
   const head = `POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${payload.length}\r\n\r\n`;
   const request = Buffer.concat([Buffer.from(head), payload]);
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  let [start, buffered, wanted, isGood] = [0, Buffer.alloc(0), -1, false];
+  const socket = connect({ port, host, noDelay: true });
+  let [start, buffered, wanted, isGood, isOver] = [0, Buffer.alloc(0), -1, false, false];
   const send = () => {
     start = performance.now();
     socket.write(request);
   };
   socket.on('connect', send);
-  socket.on('error', () => done(false, 0));
+  socket.on('error', () => undefined);
+  // A connection that the server ends is an error, and another one takes its place.
+  socket.on('close', () => {
+    if (!isOver && done(false, 0)) httpConnection(asked, done);
+  });
   socket.on('data', (chunk) => {
     buffered = buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]);
     if (wanted < 0) {
@@ -35,24 +40,31 @@ function httpConnection({ port, path, headers, body }, done) {
     if (buffered.length < wanted) return;
     buffered = Buffer.alloc(0);
     wanted = -1;
-    if (done(isGood, performance.now() - start)) send();
-    else socket.destroy();
+    isOver = !done(isGood, performance.now() - start);
+    if (isOver) socket.destroy();
+    else send();
   });
 }
 
 /** Sends the same message over and over, one stream after the other, on one HTTP/2 connection. */
-function grpcConnection({ port, path, body }, done) {
+function grpcConnection(asked, done) {
+  const { host = '127.0.0.1', port, path, body, metadata } = asked;
   const message = Buffer.from(body, 'base64');
   const payload = Buffer.alloc(5 + message.length);
   payload.writeUInt32BE(message.length, 1);
   message.copy(payload, 5);
-  const session = connectHttp2(`http://127.0.0.1:${port}`);
-  session.on('error', () => done(false, 0));
+  const session = connectHttp2(`http://${host}:${port}`);
+  let isOver = false;
+  session.on('error', () => undefined);
+  session.on('close', () => {
+    if (!isOver && done(false, 0)) grpcConnection(asked, done);
+  });
   const headers = {
     ':method': 'POST',
     ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...metadata,
   };
   const send = () => {
     const start = performance.now();
@@ -64,8 +76,11 @@ function grpcConnection({ port, path, body }, done) {
     stream.on('error', () => (status = 'error'));
     stream.on('close', () => {
       const isGood = status === '0' && bytes > 0;
-      if (done(isGood, performance.now() - start)) send();
-      else session.close();
+      // The end of the session is told of once, above.
+      if (session.closed || session.destroyed) return;
+      isOver = !done(isGood, performance.now() - start);
+      if (isOver) session.close();
+      else send();
     });
     stream.end(payload);
   };
@@ -76,7 +91,7 @@ function grpcConnection({ port, path, body }, done) {
 export async function load(kind, request, { connections, seconds }) {
   const connection = kind === 'http' ? httpConnection : grpcConnection;
   const times = [];
-  let errors = 0;
+  let [answered, errors] = [0, 0];
   const begin = performance.now() + 1000;
   const end = begin + seconds * 1000;
   await Promise.all(
@@ -86,6 +101,7 @@ export async function load(kind, request, { connections, seconds }) {
         new Promise((resolve) => {
           connection(request, (isGood, ms) => {
             const now = performance.now();
+            answered += 1;
             if (!isGood) errors += 1;
             else if (now > begin && now < end) times.push(ms);
             const goesOn = now < end && errors < 100;
@@ -99,9 +115,13 @@ export async function load(kind, request, { connections, seconds }) {
   const at = (share) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
   return {
     requests: times.length,
+    /** With those of the first second, and those that were under way at the end. */
+    answered,
     errors,
     perSecond: times.length / seconds,
     p50: at(0.5),
+    p90: at(0.9),
+    p95: at(0.95),
     p99: at(0.99),
   };
 }

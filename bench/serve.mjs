@@ -1,10 +1,12 @@
 // Requests a second and their latencies: graft beside MLServer with the same models on onnxruntime, and what batching gains.
 //
-//   node bench/serve.mjs [--mlserver VENV] [--seconds 5] [--rounds 3] [--connections 32] [--dist dist]
+//   node bench/serve.mjs [--mlserver VENV] [--seconds 5] [--rounds 3] [--connections 32] [--dist dist] [--only WORDS]
 //
 // VENV is a Python environment with bench/mlserver/requirements.txt in it; without it, graft alone is measured. MLServer
 // runs with its models in its own process and in a worker, and counts with whichever is faster. The servers take turns
-// within each round; the median round counts. Client, servers and models share this machine.
+// within each round; the median round counts. Client, servers and models share this machine; "CPU ms" is what one
+// request takes of the server's processes, user and system, which other load changes less than it changes the rates.
+// --only measures the rows whose title holds WORDS.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,9 +14,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadSync } from '@grpc/proto-loader';
 import sharp from 'sharp';
+import { cpuMs } from './cpu-time.mjs';
 import { here, median, printTable, timed } from './process.mjs';
 import { load } from './serve-client.mjs';
-import { writeTiny, writeWide } from './serve-models.mjs';
+import { writeMobile, writeTiny, writeWide } from './serve-models.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '32' },
     dist: { type: 'string', default: here('../dist') },
+    only: { type: 'string', default: '' },
   },
 });
 const how = { seconds: Number(values.seconds), connections: Number(values.connections) };
@@ -89,15 +93,18 @@ async function startMlserver(port, workers) {
     debug: false,
   };
   writeFileSync(join(home, 'settings.json'), JSON.stringify(settings));
+  const centred = { resize: 'BILINEAR', centred: true };
   const models = {
-    tiny: ['tiny', 'OnnxModel'],
-    digits: ['digits', 'OnnxModel'],
-    digits_image: ['digits', 'OnnxPictureModel'],
+    tiny: { file: 'tiny', runtime: 'OnnxModel' },
+    digits: { file: 'digits', runtime: 'OnnxModel' },
+    digits_image: { file: 'digits', runtime: 'OnnxPictureModel' },
+    mobile_image: { file: 'mobile', runtime: 'OnnxPictureModel', extra: centred },
   };
-  for (const [name, [file, implementation]] of Object.entries(models)) {
+  for (const [name, { file, runtime, extra }] of Object.entries(models)) {
     mkdirSync(join(home, name));
     const uri = join(folder, `${file}.onnx`);
-    const about = { name, implementation: `onnx_runtime.${implementation}`, parameters: { uri } };
+    const parameters = { uri, extra };
+    const about = { name, implementation: `onnx_runtime.${runtime}`, parameters };
     writeFileSync(join(home, name, 'model-settings.json'), JSON.stringify(about));
   }
   const child = start(join(values.mlserver, 'bin/mlserver'), ['start', home], {
@@ -145,21 +152,28 @@ const tensor = (name, shape) => ({ name, shape, datatype: 'FP32', data: numbers(
 
 const same = (request) => ({ graft: request, mlserver: request });
 
-/** The same question to both; where they take it in different forms, in the best form of each. */
-function cases(digitsInput, jpeg) {
-  const tiny = tensor('x', [1, 3]);
-  const digits = tensor(digitsInput, [1, 3, 32, 32]);
+/** One picture to a model, by three ways. */
+function pictureCases(title, model, jpeg) {
   const picture = { name: 'image', shape: [1], datatype: 'BYTES' };
-  const grpcPicture = message({
-    model_name: 'digits_image',
-    inputs: [{ ...picture, contents: { bytes_contents: [jpeg] } }],
-  });
-  const base64 = jsonRequest('digits_image', { ...picture, data: [jpeg.toString('base64')] });
+  const inputs = [{ ...picture, contents: { bytes_contents: [jpeg] } }];
+  const grpc = { path: grpcPath, body: message({ model_name: `${model}_image`, inputs }) };
+  const base64 = jsonRequest(`${model}_image`, { ...picture, data: [jpeg.toString('base64')] });
   const classify = {
-    path: '/v2/models/digits/classify',
+    path: `/v2/models/${model}/classify`,
     headers: { 'content-type': 'image/jpeg' },
     body: jpeg.toString('base64'),
   };
+  return [
+    [`${title}, base64 for both`, 'http', same(base64)],
+    [`${title}, graft: /classify`, 'http', { graft: classify, mlserver: base64 }],
+    [title, 'grpc', same(grpc)],
+  ];
+}
+
+/** The same question to both; where they take it in different forms, in the best form of each. */
+function cases(digitsInput, photo, digit) {
+  const tiny = tensor('x', [1, 3]);
+  const digits = tensor(digitsInput, [1, 3, 32, 32]);
   return [
     ['tiny, JSON', 'http', same(jsonRequest('tiny', tiny))],
     ['tiny', 'grpc', same(grpcRequest('tiny', tiny))],
@@ -170,10 +184,10 @@ function cases(digitsInput, jpeg) {
       { graft: binaryRequest('digits', digits), mlserver: jsonRequest('digits', digits) },
     ],
     ['tiny VGG', 'grpc', same(grpcRequest('digits', digits))],
-    ['JPEG 500 × 375, base64 for both', 'http', same(base64)],
-    ['JPEG 500 × 375, graft: /classify', 'http', { graft: classify, mlserver: base64 }],
-    ['JPEG 500 × 375', 'grpc', same({ path: grpcPath, body: grpcPicture })],
-  ];
+    ...pictureCases('JPEG 32 × 32, tiny VGG', 'digits', digit),
+    ...pictureCases('JPEG 500 × 375, tiny VGG', 'digits', photo),
+    ...pictureCases('JPEG 500 × 375, MobileNet-like', 'mobile', photo),
+  ].filter(([title]) => title.includes(values.only));
 }
 
 async function measure(servers, door, requests) {
@@ -181,14 +195,17 @@ async function measure(servers, door, requests) {
   for (let round = 0; round < rounds; round++) {
     for (const [name, server] of servers) {
       const request = requests[name.startsWith('graft') ? 'graft' : 'mlserver'];
+      const before = cpuMs(server.child.pid);
       const result = await load(door, { port: server[door], ...request }, how);
       if (result.errors > 0) throw new Error(`${name}: ${result.errors} requests failed`);
-      found.get(name).push(result);
+      const cpu = (cpuMs(server.child.pid) - before) / result.answered;
+      found.get(name).push({ ...result, cpu });
     }
   }
   return [...found].map(([name, results]) => {
     const perSecond = median(results.map((result) => result.perSecond));
-    return { name, perSecond, p99: median(results.map((result) => result.p99)) };
+    const p99 = median(results.map((result) => result.p99));
+    return { name, perSecond, p99, cpu: median(results.map((result) => result.cpu)) };
   });
 }
 
@@ -205,7 +222,8 @@ async function beside() {
   const h5 = here('../models/digits_vgg.h5');
   await timed(process.execPath, [join(values.dist, 'cli.js'), 'convert', h5, '-o', digits]);
   writeTiny(join(folder, 'tiny.onnx'));
-  const servers = [['graft', await startGraft(['tiny', 'digits'], { port: 18400 })]];
+  writeMobile(join(folder, 'mobile.onnx'));
+  const servers = [['graft', await startGraft(['tiny', 'digits', 'mobile'], { port: 18400 })]];
   if (values.mlserver !== undefined) {
     servers.push(['MLServer, own process', await startMlserver(18410, 0)]);
     servers.push(['MLServer, worker', await startMlserver(18420, 1)]);
@@ -213,25 +231,26 @@ async function beside() {
   const about = await fetch('http://127.0.0.1:18400/v2/models/digits').then((reply) =>
     reply.json(),
   );
+  const photo = await makePicture();
+  const digit = await sharp(photo).resize(32, 32).jpeg({ quality: 85 }).toBuffer();
   const rows = [];
-  for (const [title, door, requests] of cases(about.inputs[0].name, await makePicture())) {
+  for (const [title, door, requests] of cases(about.inputs[0].name, photo, digit)) {
     const [graft, ...others] = await measure(servers, door, requests);
     const best = others.toSorted((a, b) => b.perSecond - a.perSecond)[0];
-    const cells = [title, door, graft.perSecond.toFixed(0), graft.p99.toFixed(1)];
+    const row = [title, door, ...cells(graft)];
     if (best) {
-      const ratio = (graft.perSecond / best.perSecond).toFixed(2);
-      cells.push(best.perSecond.toFixed(0), best.p99.toFixed(1), ratio, best.name);
+      row.push(...cells(best), (graft.perSecond / best.perSecond).toFixed(2));
+      row.push((best.cpu / graft.cpu).toFixed(2), best.name);
     }
-    rows.push(cells);
+    rows.push(row);
   }
-  printTable(
-    ['request', 'door', 'graft /s', 'p99 ms', 'MLServer /s', 'p99 ms', 'times', 'which'],
-    rows,
-  );
+  const each = ['/s', 'p99 ms', 'CPU ms'];
+  const ends = ['times', 'CPU times', 'which'];
+  printTable(['request', 'door', ...each.map((of) => `graft ${of}`), ...each, ...ends], rows);
   for (const [, { child }] of servers) await stop(child);
 }
 
-const cells = ({ perSecond, p99 }) => [perSecond.toFixed(0), p99.toFixed(1)];
+const cells = ({ perSecond, p99, cpu }) => [perSecond.toFixed(0), p99.toFixed(1), cpu.toFixed(2)];
 
 /** The same requests with runs of one row, and of up to 32. */
 async function batching() {
@@ -248,7 +267,7 @@ async function batching() {
     `\nBatching: ${depth} products with [${width}, ${width}], one row a request\n`,
   );
   printTable(
-    ['rows a run', 'requests/s', 'p99 ms', 'times'],
+    ['rows a run', 'requests/s', 'p99 ms', 'CPU ms', 'times'],
     [
       ['1', ...cells(single), '1.00'],
       ['up to 32', ...cells(batched), (batched.perSecond / single.perSecond).toFixed(2)],
@@ -263,7 +282,7 @@ try {
     `graft ${version}, ${how.connections} connections, ${rounds} rounds of ${how.seconds} s, ${cpus().length} × ${cpus()[0].model}\n`,
   );
   await beside();
-  await batching();
+  if (values.only === '') await batching();
 } finally {
   for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });

@@ -40,7 +40,12 @@ class OnnxPictureModel(OnnxModel):
         [content] = payload.inputs[0].data.root
         encoded = content if isinstance(content, bytes) else content.encode()
         raw = encoded if encoded[:2] == b"\xff\xd8" else base64.b64decode(encoded)
-        picture = Image.open(io.BytesIO(raw)).convert("RGB").resize((32, 32), Image.NEAREST)
+        entry = self.session.get_inputs()[0]
+        _, _, height, width = entry.shape
+        extra = self.settings.parameters.extra or {}
+        how = Image.Resampling[extra.get("resize", "NEAREST")]
+        picture = Image.open(io.BytesIO(raw)).convert("RGB").resize((width, height), how)
         pixels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1)[None]
-        name = self.session.get_inputs()[0].name
-        return self.answer(self.session.run(None, {name: pixels}))
+        if extra.get("centred"):
+            pixels = pixels / np.float32(127.5) - np.float32(1)
+        return self.answer(self.session.run(None, {entry.name: pixels}))

@@ -5,11 +5,12 @@ import type { Preprocess } from '../onnx/card.ts';
 import { type Provider, providers } from '../runtime/providers.ts';
 
 /** A whole number of at least `least`, as commander reads an option. */
-export function wholeNumber(least: number): (text: string) => number {
+export function wholeNumber(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`A whole number of at least ${least} is needed.`);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    const range = most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+    throw new InvalidArgumentError(`A whole number of ${range} is needed.`);
   };
 }
 

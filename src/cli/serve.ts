@@ -11,6 +11,7 @@ import { apiKeyGate, originGate, readApiKeys, readTls } from '../serve/security.
 import { type ServeOptions, type Server, serve } from '../serve/serve.ts';
 import { openTracing, type Tracing } from '../serve/tracing.ts';
 import { nameList, positiveNumber, providerOption, wholeNumber } from './options.ts';
+import { takeSignals } from './signals.ts';
 import { note } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
@@ -45,13 +46,15 @@ interface Options {
   readonly page: boolean;
 }
 
+const mostPort = 65_535;
+
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('Serve models by the Open Inference Protocol, over HTTP and gRPC.')
     .argument('<models...>', 'ONNX files, or folders of models: NAME/VERSION/model.onnx, NAME.onnx')
     .option('--host <address>', 'address to listen at; 0.0.0.0 for all', '127.0.0.1')
-    .option('--port <n>', 'HTTP; 0: any free one', wholeNumber(0), 8000)
-    .option('--grpc-port <n>', 'gRPC; 0: any free one', wholeNumber(0), 8001)
+    .option('--port <n>', 'HTTP; 0: any free one', wholeNumber(0, mostPort), 8000)
+    .option('--grpc-port <n>', 'gRPC; 0: any free one', wholeNumber(0, mostPort), 8001)
     .option('--no-grpc', 'HTTP only')
     .addOption(providerOption());
   for (const option of [...runOptions(), ...limitOptions(), ...operationOptions()]) {
@@ -194,30 +197,34 @@ async function untilStopped(server: Server, options: Options): Promise<void> {
   const scheme = options.tlsKey === undefined ? 'http' : 'https';
   const name = host.includes(':') ? `[${host}]` : host;
   const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve();
-        // A run under way cannot be ended in order: whoever asks twice wants it at any price.
-        process.once(signal, () => process.kill(process.pid, 'SIGKILL'));
-      });
-    }
+    takeSignals(['SIGTERM', 'SIGINT'], () => {
+      resolve();
+      // A run under way cannot be ended in order: whoever asks twice wants it at any price.
+      takeSignals(['SIGTERM', 'SIGINT'], () => process.kill(process.pid, 'SIGKILL'));
+    });
   });
   const grpc = server.grpcPort === undefined ? '' : `, gRPC at ${name}:${server.grpcPort}`;
   note(`Listening at ${scheme}://${name}:${server.port}${grpc}; loading models.`);
   try {
-    await Promise.race([server.loaded, stopped]);
-    const isReady = server.context.isReady();
-    if (isReady)
-      note(
-        `Ready: ${[...new Set(server.context.models.list().map((one) => one.name))].join(', ')}`,
-      );
-    for (const { name: model, version, reason } of server.context.models.list()) {
-      if (reason !== '') note(`Not served: ${model}${version && ` version ${version}`}: ${reason}`);
-    }
+    await Promise.race([server.loaded.then(() => noteModels(server)), stopped]);
     await stopped;
     note('Stopping: requests that have come are answered first.');
   } finally {
     await server.close({ delayMs: drainDelay * 1000, withinMs: drainTimeout * 1000 });
+  }
+}
+
+/** Says what is served, what is not and why, or that there is nothing. */
+function noteModels({ context }: Server): void {
+  const list = context.models.list();
+  if (context.isReady()) note(`Ready: ${[...new Set(list.map(({ name }) => name))].join(', ')}`);
+  for (const { name, version, reason } of list) {
+    if (reason !== '') note(`Not served: ${name}${version && ` version ${version}`}: ${reason}`);
+  }
+  if (list.length === 0) {
+    note(
+      'There is no model yet: NAME.onnx or NAME/VERSION/model.onnx in the folder will be served.',
+    );
   }
 }
 

@@ -1,9 +1,10 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type * as SharpModule from 'sharp';
 import { ToolkitError } from '../errors.ts';
 import { BmpFault, decodeBmp } from './bmp.ts';
 import { withoutTransparency } from './gif.ts';
+import { decodePlainJpeg } from './jpeg.ts';
 import { type PictureKind, pictureKind, type ReadAt } from './picture-kind.ts';
 import { bytesOfFloats, bytesOfWords, greyOf, type Pixels, rgbOf, rgbOfCmyk } from './pixels.ts';
 
@@ -40,6 +41,11 @@ export async function readImage(source: ImageSource, options: ImageOptions = {})
 
 async function decode(source: ImageSource, kind: PictureKind, maxPixels: number): Promise<Pixels> {
   if (kind.format === 'bmp') return decodeBmp(await bytesOf(source), maxPixels);
+  if (kind.format === 'jpeg') {
+    const jpeg = smallBytesOf(source);
+    const pixels = jpeg && (await decodePlainJpeg(jpeg, maxPixels));
+    if (pixels) return pixels;
+  }
   const input = kind.format === 'gif' ? withoutTransparency(await bytesOf(source)) : source;
   const sharp = await loadSharp();
   const picture = sharp(input, {
@@ -131,6 +137,15 @@ async function loadSharp(): Promise<Library> {
 
 async function bytesOf(source: ImageSource): Promise<Uint8Array> {
   return typeof source === 'string' ? readFile(source) : source;
+}
+
+/** Larger files are no photos, and too much to read before anything is known of them. */
+const smallBytes = 64 * 1024 * 1024;
+
+/** A file is read without waiting, so that decoding stays one job. */
+function smallBytesOf(source: ImageSource): Uint8Array | undefined {
+  if (typeof source !== 'string') return source;
+  return statSync(source).size <= smallBytes ? readFileSync(source) : undefined;
 }
 
 /** Looks at the first bytes without waiting, so that decoding is one job and not three. */

@@ -315,6 +315,25 @@ function messageOf(fault: unknown): string {
   const text = fault instanceof Error ? fault.message : String(fault);
   return text
     .replace(/^\/\S*onnxruntime\S+:\d+ .* was false\. /s, '')
+    .replace(
+      /^Unsupported data type: (\d+)$/,
+      (_, number: string) =>
+        `an input or output has the element type ${elementTypes.get(Number(number)) ?? number}, which onnxruntime-node cannot pass`,
+    )
     .replaceAll(/\s+/g, ' ')
     .trim();
 }
+
+/** Element types that onnxruntime knows inside a graph only, by their numbers in onnx.proto. */
+const elementTypes: ReadonlyMap<number, string> = new Map([
+  [14, 'complex64'],
+  [15, 'complex128'],
+  [16, 'bfloat16'],
+  [17, 'float8e4m3fn'],
+  [18, 'float8e4m3fnuz'],
+  [19, 'float8e5m2'],
+  [20, 'float8e5m2fnuz'],
+  [21, 'uint4'],
+  [22, 'int4'],
+  [23, 'float4e2m1'],
+]);

@@ -89,6 +89,9 @@ function checkInput(input: InferTensor, port: PortSpec, expected: Expected): voi
   }
   const broken = data.findIndex((element) => !isUtf8(element));
   if (broken >= 0) throw invalid(`element ${broken} of ${about} is no UTF-8 text`);
+  // onnxruntime takes texts as C has them, and would go on with what stands before it.
+  const cut = data.findIndex((element) => element.includes(0));
+  if (cut >= 0) throw invalid(`element ${cut} of ${about} has a zero byte, which no text has`);
 }
 
 function checkPictures({ shape }: InferTensor, about: string): void {

@@ -79,10 +79,36 @@ async function classify(
 
 async function partsOf(request: HttpRequest): Promise<readonly Buffer[]> {
   const pictures: Buffer[] = [];
-  for await (const part of request.parts()) {
-    if (part.type === 'file') pictures.push(await part.toBuffer());
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'file') pictures.push(await part.toBuffer());
+    }
+  } catch (fault) {
+    throw formFault(fault);
   }
   return pictures;
+}
+
+/** What is wrong with a form, whoever found it: the parser has errors with and without codes. */
+function formFault(fault: unknown): unknown {
+  if (!(fault instanceof Error)) return fault;
+  const code = 'code' in fault ? String(fault.code) : '';
+  if (/^FST_(?:FILES|PARTS|FIELDS)_LIMIT$/.test(code)) {
+    return new ToolkitError(
+      'REQUEST_TOO_LARGE',
+      `The form has more than ${mostPictures} pictures`,
+      {
+        hint: 'Send fewer at once.',
+        cause: fault,
+      },
+    );
+  }
+  // The limit of the body, and a client that has left, are told apart by whoever answers.
+  if (code === 'FST_REQ_FILE_TOO_LARGE' || code === 'ECONNRESET') return fault;
+  return new ToolkitError('REQUEST_INVALID', `the form cannot be read: ${fault.message}`, {
+    hint: 'Send multipart/form-data with its boundary, whole: curl -F image=@cat.jpg does.',
+    cause: fault,
+  });
 }
 
 async function classifyOne(

@@ -1,5 +1,5 @@
 import type { ToolkitError } from '../errors.ts';
-import type { ServeObserver } from './events.ts';
+import type { RefusalEvent, ServeObserver } from './events.ts';
 import type { InferRequest, InferResponse } from './infer.ts';
 import type { Models } from './models.ts';
 
@@ -30,6 +30,8 @@ export interface ServeContext {
   readonly gates: readonly Gate[];
   readonly log: Log;
   infer(request: InferRequest): Promise<InferResponse>;
+  /** Tells the observers of a call that was refused. */
+  readonly refused: (event: RefusalEvent) => void;
   /** Whether every model is loaded and the server does not drain. */
   isReady(): boolean;
   /** Adds an observer; what it returns takes it out again. */

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import { registerClassify } from './classify.ts';
 import type { Gate, ServeContext } from './context.ts';
 import { addressFault, GrpcDoor } from './grpc.ts';
@@ -26,7 +26,6 @@ export interface DoorOptions {
   readonly receiveMs: number;
   /** The longest time for an answer. */
   readonly timeoutMs: number;
-  readonly isDraining: () => boolean;
   readonly prepare: ((app: HttpApp) => void) | undefined;
   readonly register: ((app: HttpApp, context: ServeContext) => void) | undefined;
 }
@@ -34,7 +33,8 @@ export interface DoorOptions {
 /** Opens HTTP and gRPC over one context. Nothing is left open when it throws: SERVER_ADDRESS. */
 export async function openDoors(options: DoorOptions, context: ServeContext): Promise<Doors> {
   const { host, port, grpcPort } = options;
-  const app = httpDoor(options, context);
+  let isClosing = false;
+  const app = httpDoor(options, context, () => isClosing);
   const door = grpcPort === undefined ? undefined : grpcDoor(options, context);
   try {
     const bound = grpcPort === undefined ? undefined : await door?.listen(host, grpcPort);
@@ -45,6 +45,10 @@ export async function openDoors(options: DoorOptions, context: ServeContext): Pr
       port: httpPort,
       grpcPort: bound,
       async close(withinMs) {
+        // First no more connections, then the word that answers are the last of theirs: whoever hears it connects anew
+        // at once, which must not be here.
+        stopListening(app);
+        isClosing = true;
         await Promise.all([closeHttp(app, withinMs), door?.close(withinMs)]);
       },
     };
@@ -54,8 +58,8 @@ export async function openDoors(options: DoorOptions, context: ServeContext): Pr
   }
 }
 
-function httpDoor(options: DoorOptions, context: ServeContext): HttpApp {
-  const { bodyLimit, receiveMs, timeoutMs, tls, isDraining, prepare, httpGates } = options;
+function httpDoor(options: DoorOptions, context: ServeContext, isDraining: () => boolean): HttpApp {
+  const { bodyLimit, receiveMs, timeoutMs, tls, prepare, httpGates } = options;
   const app = openHttp({
     bodyLimit,
     totalBodyLimit: Math.max(16 * bodyLimit, 1024 ** 3),
@@ -65,6 +69,7 @@ function httpDoor(options: DoorOptions, context: ServeContext): HttpApp {
     gates: [...httpGates, ...context.gates],
     tls,
     log: context.log,
+    onRefusal: context.refused,
     prepare,
     isDraining,
   });
@@ -75,8 +80,8 @@ function httpDoor(options: DoorOptions, context: ServeContext): HttpApp {
 }
 
 function grpcDoor({ bodyLimit, tls }: DoorOptions, context: ServeContext): GrpcDoor {
-  const { gates, log } = context;
-  const door = new GrpcDoor({ messageLimit: bodyLimit, gates, tls, log });
+  const { gates, log, refused } = context;
+  const door = new GrpcDoor({ messageLimit: bodyLimit, gates, tls, log, onRefusal: refused });
   addInferenceService(door, context);
   return door;
 }
@@ -90,17 +95,26 @@ async function listen(app: HttpApp, host: string, port: number): Promise<void> {
   }
 }
 
-/** So long, connections that have sent nothing yet may still send something. */
+/** The close of an HTTP server would end idle connections at once; that of a socket server takes no more of them. */
+function stopListening({ server }: HttpApp): void {
+  NetServer.prototype.close.call(server);
+}
+
+/** So long, a connection that is open may still bring a request: one that was on its way, or its first. */
 const graceMs = 300;
 
+/**
+ * Ends connections, but none that a client may just be writing to: each ends with the answer to its
+ * next request, which says so, and what is still idle after a while ends then.
+ */
 async function closeHttp(app: HttpApp, withinMs: number): Promise<void> {
   const start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, withinMs)));
   // Connections become idle one by one, as their last answers go out; those that never sent a request do not count as
   // idle, and would be waited for until they are cut off.
   const timer = setInterval(() => {
-    const ms = performance.now() - start;
-    const isDone = ms > graceMs && openRequestsOf(app) === 0;
-    if (isDone || ms > withinMs) app.server.closeAllConnections();
+    const isLate = performance.now() - start > withinMs;
+    if (isLate || openRequestsOf(app) === 0) app.server.closeAllConnections();
     else app.server.closeIdleConnections();
   }, 50);
   try {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts';
 import type { InferTiming } from './infer.ts';
 
 /** How a request ended. */
@@ -20,6 +21,21 @@ export interface InferEvent extends InferTiming {
   /** Milliseconds since 1970. */
   readonly startedMs: number;
   readonly totalNs: number;
+  readonly requestId?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** Why a call was refused. A closed list, since it becomes a label. */
+export type RefusalCode = ErrorCode | 'PATH_UNKNOWN';
+
+/** A call was refused before it was a request to a model: by a gate, or for what it says. */
+export interface RefusalEvent {
+  readonly door: 'http' | 'grpc';
+  readonly code: RefusalCode;
+  /** The number that was answered: HTTP's, or gRPC's. */
+  readonly status: number;
+  /** Without the query. A client's word, as the next two are: never a label. */
+  readonly path: string;
   readonly requestId?: string | undefined;
   readonly traceparent?: string | undefined;
 }
@@ -48,6 +64,7 @@ export interface ModelEvent {
 /** Someone who counts, traces or writes down what happens. What it throws is its own loss. */
 export interface ServeObserver {
   onInfer?(event: InferEvent): void;
+  onRefusal?(event: RefusalEvent): void;
   onBatch?(event: BatchEvent): void;
   onModel?(event: ModelEvent): void;
 }

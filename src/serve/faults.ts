@@ -64,5 +64,8 @@ export function retryAfterSeconds(fault: unknown): number | undefined {
 export function errorText(fault: unknown): string {
   if (!(fault instanceof ToolkitError)) return 'The server failed; its log says how';
   const [what = ''] = fault.message.split('\n');
-  return `${what.replace(/\.$/, '')}. ${fault.hint}`.trim();
+  return `${what.replace(/\.$/, '')}. ${fault.hint}`
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll(/(?<!\S)\/\S*\/(?=node_modules\/)/g, '')
+    .trim();
 }

@@ -1,7 +1,7 @@
 import { ToolkitError } from '../errors.ts';
 import { invalid } from './check.ts';
 import type { ServeContext } from './context.ts';
-import { errorText } from './faults.ts';
+import { errorText, statusOf } from './faults.ts';
 import type { GrpcCall, GrpcDoor } from './grpc.ts';
 import { numberOf, readGrpcInputs, textOf, writeGrpcOutputs } from './grpc-tensors.ts';
 import type { RequestedOutput } from './infer.ts';
@@ -9,6 +9,7 @@ import { configOf, indexOf, metadataOf, statisticsOf } from './metadata.ts';
 import { parseJsonConfig } from './model-config.ts';
 import { isObject, type JsonObject, listIn, objectIn } from './request-json.ts';
 import { findTarget } from './target.ts';
+import { tellRefusal } from './told.ts';
 
 /** Adds the Open Inference Protocol's service, with Triton's calls, and gRPC's own health service. */
 export function addInferenceService(door: GrpcDoor, context: ServeContext): void {
@@ -37,6 +38,10 @@ export function addInferenceService(door: GrpcDoor, context: ServeContext): void
         try {
           return { infer_response: await infer(context, message, call) };
         } catch (fault) {
+          const path = '/inference.GRPCInferenceService/ModelStreamInfer';
+          const requestId = call.header('x-request-id');
+          const { grpc: status } = statusOf(fault);
+          tellRefusal(fault, { door: 'grpc', path, status, requestId }, context.refused);
           // A stream outlives a request that fails; its id says which one it was.
           return { error_message: errorText(fault), infer_response: { id: textOf(message['id']) } };
         }
@@ -122,7 +127,7 @@ async function load({ models }: ServeContext, message: JsonObject): Promise<obje
 const watchMs = 1000;
 
 function addHealth(door: GrpcDoor, context: ServeContext): void {
-  const statusOf = (service: string): string | undefined => {
+  const healthOf = (service: string): string | undefined => {
     const isServer = service === '' || service === 'inference.GRPCInferenceService';
     if (isServer) return context.isReady() ? 'SERVING' : 'NOT_SERVING';
     if (!context.models.has(service)) return undefined;
@@ -134,7 +139,7 @@ function addHealth(door: GrpcDoor, context: ServeContext): void {
     unary: {
       Check(message) {
         const service = textOf(message['service']);
-        const status = statusOf(service);
+        const status = healthOf(service);
         if (status !== undefined) return { status };
         throw new ToolkitError('MODEL_UNKNOWN', `There is no service or model '${service}'`, {
           hint: 'Ask for the health of "" or of a model.',
@@ -146,7 +151,7 @@ function addHealth(door: GrpcDoor, context: ServeContext): void {
         const service = textOf(message['service']);
         let last = '';
         const look = (): void => {
-          const status = statusOf(service) ?? 'SERVICE_UNKNOWN';
+          const status = healthOf(service) ?? 'SERVICE_UNKNOWN';
           if (status !== last) send({ status });
           last = status;
         };

@@ -15,10 +15,12 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ToolkitError } from '../errors.ts';
 import type { Gate, Log } from './context.ts';
+import type { RefusalEvent } from './events.ts';
 import { errorText, grpcStatus, statusOf } from './faults.ts';
 import type { TlsOptions } from './http.ts';
 import { Leaving } from './leaving.ts';
 import type { JsonObject } from './request-json.ts';
+import { tellRefusal } from './told.ts';
 
 /** What a call says beside its message. */
 export interface GrpcCall {
@@ -54,6 +56,8 @@ export interface GrpcOptions {
   readonly gates: readonly Gate[];
   readonly tls: TlsOptions | undefined;
   readonly log: Log;
+  /** Told of calls that are refused before they are requests to a model. */
+  readonly onRefusal: (event: RefusalEvent) => void;
 }
 
 /** The door to @grpc/grpc-js: messages as plain objects, every fault as a status. It knows no methods. */
@@ -66,7 +70,7 @@ export class GrpcDoor {
     this.#server = new Server({
       'grpc.max_receive_message_length': options.messageLimit,
       'grpc.max_send_message_length': -1,
-      ...(options.gates.length > 0 && { interceptors: [gateInterceptor(options.gates)] }),
+      ...(options.gates.length > 0 && { interceptors: [gateInterceptor(options)] }),
     });
   }
 
@@ -121,7 +125,7 @@ export class GrpcDoor {
         try {
           answer(null, await handle(call.request, callOf(call)));
         } catch (fault) {
-          answer(this.#status(fault, call.getPath()));
+          answer(this.#status(fault, call));
         }
       };
       void run();
@@ -154,12 +158,14 @@ export class GrpcDoor {
     };
   }
 
-  #status(fault: unknown, path: string): object {
+  #status(fault: unknown, call: ServerUnaryCall<JsonObject, object>): object {
     const { grpc: code } = statusOf(fault);
     if (code === grpcStatus.INTERNAL) {
       const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
-      this.#options.log.error({ url: path, fault: text }, 'request failed');
+      this.#options.log.error({ url: call.getPath(), fault: text }, 'request failed');
     }
+    const about = refusalOf(call.metadata, { path: call.getPath(), status: code });
+    tellRefusal(fault, about, this.#options.onRefusal);
     return { code, details: errorText(fault) };
   }
 }
@@ -194,8 +200,17 @@ function headerOf(metadata: Metadata, name: string): string | undefined {
   return metadata.get(name.toLowerCase())[0]?.toString();
 }
 
+/** What is told of a call that is refused. */
+function refusalOf(
+  metadata: Metadata,
+  about: { readonly path: string; readonly status: number },
+): Omit<RefusalEvent, 'code'> {
+  const requestId = headerOf(metadata, 'x-request-id');
+  return { door: 'grpc', ...about, requestId, traceparent: headerOf(metadata, 'traceparent') };
+}
+
 /** Asks the gates when the headers are there: the message of a call that is refused is not read. */
-function gateInterceptor(gates: readonly Gate[]): ServerInterceptor {
+function gateInterceptor({ gates, onRefusal }: GrpcOptions): ServerInterceptor {
   return (method, call) =>
     new ServerInterceptingCall(call, {
       start(next) {
@@ -205,8 +220,14 @@ function gateInterceptor(gates: readonly Gate[]): ServerInterceptor {
             for (const gate of gates) {
               const refusal = gate({ door: 'grpc', path: method.path, header });
               if (!refusal) continue;
+              const code = statusOf(refusal).grpc;
+              tellRefusal(
+                refusal,
+                refusalOf(metadata, { path: method.path, status: code }),
+                onRefusal,
+              );
               // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- faults.ts has gRPC's own numbers
-              call.sendStatus({ code: statusOf(refusal).grpc, details: errorText(refusal) });
+              call.sendStatus({ code, details: errorText(refusal) });
               return;
             }
             pass(metadata);

@@ -1,8 +1,13 @@
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ToolkitError } from '../errors.ts';
 import type { Gate, Log } from './context.ts';
+import type { RefusalEvent } from './events.ts';
 import { errorText, retryAfterSeconds, statusOf } from './faults.ts';
 import { Leaving } from './leaving.ts';
+import { requestIds } from './request-id.ts';
+import { tellRefusal } from './told.ts';
+import { cancelled } from './waiting.ts';
 
 /** The application that routes are registered at. */
 export type HttpApp = FastifyInstance;
@@ -30,6 +35,8 @@ export interface HttpOptions {
   readonly gates: readonly Gate[];
   readonly tls: TlsOptions | undefined;
   readonly log: Log;
+  /** Told of calls that are refused before they are requests to a model. */
+  readonly onRefusal?: ((event: RefusalEvent) => void) | undefined;
   /** Registers what comes before every refusal: headers of all answers, and the question whether a page may call. */
   readonly prepare?: ((app: HttpApp) => void) | undefined;
   /** Whether connections are to be closed after their answer. */
@@ -46,12 +53,15 @@ export function openHttp(options: HttpOptions): HttpApp {
     requestTimeout: options.receiveMs,
     connectionTimeout: options.silenceMs,
     keepAliveTimeout: 75_000,
-    requestIdHeader: 'x-request-id',
+    requestIdHeader: false,
+    genReqId: requestIds(),
     // What comes while the server drains is answered too.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1000, ignoreTrailingSlash: true },
     clientErrorHandler,
+    // Paths that cannot be decoded, or are too long, come to no route and no gate.
+    frameworkErrors: (fault, request, reply) => answerFault(fault, { request, reply, options }),
     http: {
       headersTimeout: Math.min(15_000, options.receiveMs),
       connectionsCheckingInterval: 1000,
@@ -65,9 +75,12 @@ export function openHttp(options: HttpOptions): HttpApp {
   guard(app, options);
   lastAnswers(app, options.isDraining);
   app.setErrorHandler((fault, request, reply) => {
-    answerFault(fault, { request, reply, log: options.log });
+    answerFault(fault, { request, reply, options });
   });
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'Not Found' }));
+  app.setNotFoundHandler((request, reply) => {
+    options.onRefusal?.({ ...refusalOf(request, 404), code: 'PATH_UNKNOWN' });
+    return reply.code(404).send({ error: 'Not Found' });
+  });
   return app;
 }
 
@@ -102,7 +115,7 @@ function guard(app: HttpApp, { gates, totalBodyLimit, bodyLimit }: HttpOptions):
     reply.header('x-request-id', request.id);
     const call = {
       door: 'http' as const,
-      path: request.url.split('?')[0] ?? '',
+      path: pathOf(request),
       header: (name: string) => single(request.headers[name.toLowerCase()]),
     };
     for (const gate of gates) {
@@ -143,6 +156,8 @@ function lastAnswers(app: HttpApp, isDraining: () => boolean): void {
   });
 }
 
+const pathOf = ({ url }: HttpRequest): string => url.split('?')[0] ?? '';
+
 /** One value of a header that may have come several times. */
 function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
@@ -153,8 +168,8 @@ function answerFault(
   {
     request,
     reply,
-    log,
-  }: { readonly request: HttpRequest; readonly reply: HttpReply; readonly log: Log },
+    options,
+  }: { readonly request: HttpRequest; readonly reply: HttpReply; readonly options: HttpOptions },
 ): void {
   const known = knownFault(fault, request);
   const { http } = statusOf(known);
@@ -162,13 +177,29 @@ function answerFault(
   if (retry !== undefined) reply.header('retry-after', String(retry));
   if (http === 401) reply.header('www-authenticate', 'Bearer');
   if (http === 500) {
-    log.error({ requestId: request.id, url: request.url, fault: textOf(fault) }, 'request failed');
+    options.log.error(
+      { requestId: request.id, url: request.url, fault: textOf(fault) },
+      'request failed',
+    );
   }
   const status = http === 500 ? (statusCodeOf(fault) ?? 500) : http;
+  tellRefusal(known, refusalOf(request, status), (event) => options.onRefusal?.(event));
   reply
     .code(status)
     .type('application/json')
     .send(JSON.stringify({ error: errorText(known) }));
+}
+
+/** What is told of a call that is refused. */
+function refusalOf(request: HttpRequest, status: number): Omit<RefusalEvent, 'code'> {
+  const { traceparent } = request.headers;
+  return {
+    door: 'http',
+    status,
+    path: pathOf(request),
+    requestId: request.id,
+    traceparent: single(traceparent),
+  };
 }
 
 /** Fastify's own faults, in our words. */
@@ -181,6 +212,8 @@ function knownFault(fault: unknown, { server }: HttpRequest): unknown {
       hint: 'Send less at once; binary tensors are far smaller than JSON.',
     });
   }
+  // The client left while its body was on its way.
+  if (fault instanceof Error && 'code' in fault && fault.code === 'ECONNRESET') return cancelled();
   const what = fault instanceof Error ? fault.message : 'The request is wrong';
   return new ToolkitError('REQUEST_INVALID', what, {
     hint: 'See the description of the protocol.',
@@ -198,12 +231,18 @@ function textOf(fault: unknown): string {
 }
 
 /** Bytes that are no HTTP, and clients that are too slow. */
-function clientErrorHandler(fault: { readonly code?: string }, socket: ClientSocket): void {
+function clientErrorHandler(fault: { readonly code?: string }, socket: Socket): void {
   if (fault.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const isSlow = fault.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // A pool opened it in advance: an answer without a question could be taken for the one to a question that has just
+  // been sent, while a connection that ends without a word is one that clients replace.
+  if (isSlow && socket.bytesRead === 0) {
+    socket.end();
+    return;
+  }
   const isLong = fault.code === 'HPE_HEADER_OVERFLOW';
   const slow = isSlow ? '408 Request Timeout' : '400 Bad Request';
   const status = isLong ? '431 Request Header Fields Too Large' : slow;
@@ -211,12 +250,6 @@ function clientErrorHandler(fault: { readonly code?: string }, socket: ClientSoc
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
-}
-
-interface ClientSocket {
-  readonly writable: boolean;
-  destroy(): void;
-  end(text: string): void;
 }
 
 /** Registers a route; the same path by another method is answered 405. */

@@ -12,6 +12,7 @@ import { concatenated, sliced } from './parts.ts';
 import type { Pictures } from './pictures.ts';
 import type { ServedVersion } from './served.ts';
 import { findTarget, type Target } from './target.ts';
+import { markTold } from './told.ts';
 import { bytesIn } from './views.ts';
 import type { JobResult } from './waiting.ts';
 
@@ -45,6 +46,7 @@ export async function infer(inference: Inference, request: InferRequest): Promis
     return { model, version: target.served.version, id: request.id, ...answer };
   } catch (fault) {
     outcome = outcomeOf(fault);
+    if (target) markTold(fault);
     throw fault;
   } finally {
     const { door, requestId, traceparent } = request;

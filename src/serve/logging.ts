@@ -1,6 +1,6 @@
 import pino from 'pino';
 import type { Log } from './context.ts';
-import type { InferEvent, ServeObserver } from './events.ts';
+import type { InferEvent, RefusalEvent, ServeObserver } from './events.ts';
 
 /** How much is written, from most to least. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -19,9 +19,15 @@ export interface OpenLog {
   close(): void;
 }
 
+/** Clients' words may be as long as a header. */
+const longestPath = 200;
+const longestId = 128;
+
 /** Lines are held back until there are so many bytes, or for so long. */
 const flushBytes = 4096;
 const flushMs = 250;
+/** What a reader of the log that has stopped reading may cost; lines beyond it are lost. */
+const mostHeldBytes = 16 * 1024 * 1024;
 
 /**
  * A log of JSON lines on stderr: `level`, `time` (ISO 8601), `msg`, and fields; requests with their `request_id`.
@@ -30,7 +36,12 @@ const flushMs = 250;
  * bodies is written. Whoever opened it calls `close`.
  */
 export function openLog(level: LogLevel, target?: LogTarget): OpenLog {
-  const stderr = pino.destination({ dest: 2, sync: false, minLength: flushBytes });
+  const stderr = pino.destination({
+    dest: 2,
+    sync: false,
+    minLength: flushBytes,
+    maxLength: mostHeldBytes,
+  });
   const logger = pino(
     {
       level,
@@ -48,6 +59,7 @@ export function openLog(level: LogLevel, target?: LogTarget): OpenLog {
         const as = levelOf(event);
         if (logger.isLevelEnabled(as)) logger[as](requestFields(event), 'request');
       },
+      onRefusal: (event) => logger.warn(refusalFields(event), 'refused'),
     },
     close() {
       clearInterval(timer);
@@ -63,7 +75,7 @@ function levelOf({ outcome }: InferEvent): 'info' | 'warn' | 'error' {
 
 function requestFields(event: InferEvent): Readonly<Record<string, unknown>> {
   return {
-    request_id: event.requestId,
+    request_id: event.requestId?.slice(0, longestId),
     model: event.model,
     version: event.version,
     door: event.door,
@@ -73,7 +85,18 @@ function requestFields(event: InferEvent): Readonly<Record<string, unknown>> {
     queue_ms: milliseconds(event.queueNs),
     compute_ms: milliseconds(event.computeInferNs),
     // The second part of the W3C header: the same line in the traces.
-    trace_id: event.traceparent?.split('-')[1],
+    trace_id: event.traceparent?.split('-')[1]?.slice(0, longestId),
+  };
+}
+
+function refusalFields(event: RefusalEvent): Readonly<Record<string, unknown>> {
+  return {
+    request_id: event.requestId?.slice(0, longestId),
+    door: event.door,
+    code: event.code,
+    status: event.status,
+    path: event.path.slice(0, longestPath),
+    trace_id: event.traceparent?.split('-')[1]?.slice(0, longestId),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { BatchEvent, InferEvent, Outcome, ServeObserver } from './events.ts';
+import type { BatchEvent, InferEvent, Outcome, RefusalEvent, ServeObserver } from './events.ts';
 
 /** How many of the latest requests the percentiles are taken over. */
 const windowSize = 1024;
@@ -85,11 +85,18 @@ export class Meter {
   }
 }
 
+/** How many calls one door refused for one reason. */
+interface Refusals extends Pick<RefusalEvent, 'door' | 'code'> {
+  readonly count: number;
+}
+
 /** Counts what an observer is told, by model and version. */
 export class Meters implements ServeObserver {
   readonly #meters = new Map<string, Meter>();
   /** Requests for models that there never were: their names come from outside, and must not become labels. */
   unknown = 0;
+  /** Calls that were refused, by door and code. */
+  readonly refusals = new Map<string, Refusals>();
 
   all(): readonly Meter[] {
     return [...this.#meters.values()];
@@ -100,6 +107,13 @@ export class Meters implements ServeObserver {
     if (known) known.countRequest(event);
     else if (event.outcome === 'success') this.#made(event).countRequest(event);
     else this.unknown += 1;
+  }
+
+  onRefusal({ door, code }: RefusalEvent): void {
+    if (code === 'MODEL_UNKNOWN') this.unknown += 1;
+    const key = `${door} ${code}`;
+    const { count } = this.refusals.get(key) ?? { count: 0 };
+    this.refusals.set(key, { door, code, count: count + 1 });
   }
 
   onBatch(event: BatchEvent): void {

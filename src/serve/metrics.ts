@@ -149,9 +149,16 @@ function failureCounters(meters: Meters): readonly Counter[] {
   const name = 'nv_inference_request_failure';
   const help = 'Requests that were not answered, by reason';
   const unknown = (): Sample[] => [{ labels: {}, value: meters.unknown }];
+  const refused = (): Sample[] =>
+    [...meters.refusals.values()].map(({ door, code, count }) => ({
+      labels: { door, code },
+      value: count,
+    }));
+  const refusedHelp = 'Calls that never were requests to a model: no key, no such path, no JSON';
   return [
     counter(name, help, byReason, [...modelLabels, 'reason']),
     counter('graft_unknown_model_total', 'Requests for models that there are not', unknown, []),
+    counter('graft_refused_total', refusedHelp, refused, ['door', 'code']),
   ];
 }
 

@@ -76,7 +76,7 @@ export function parseConfig(text: string, file: string): ModelConfig {
     return configOf(parseText(text));
   } catch (fault) {
     if (fault instanceof TextFault) throw invalid(fault.message, file);
-    if (fault instanceof z.ZodError) throw invalid(z.prettifyError(fault), file);
+    if (fault instanceof z.ZodError) throw invalid(issuesOf(fault), file);
     throw fault;
   }
 }
@@ -92,7 +92,7 @@ export function parseJsonConfig(text: string): ModelConfig {
     return configOf(value);
   } catch (fault) {
     if (fault instanceof SyntaxError) throw invalid(fault.message);
-    if (fault instanceof z.ZodError) throw invalid(z.prettifyError(fault));
+    if (fault instanceof z.ZodError) throw invalid(issuesOf(fault));
     throw fault;
   }
 }
@@ -147,6 +147,11 @@ function versionsOf(policy: z.infer<typeof schema>['version_policy']): VersionPo
   if (policy?.specific) return { kind: 'specific', versions: policy.specific.versions ?? [] };
   if (policy?.latest) return { kind: 'latest', count: policy.latest.num_versions ?? 1 };
   return undefined;
+}
+
+/** What does not fit, in one line, for an answer has one: each with the field that it is in. */
+function issuesOf({ issues }: z.ZodError): string {
+  return issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`).join('; ');
 }
 
 function invalid(why: string, file?: string): ToolkitError {

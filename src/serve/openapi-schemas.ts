@@ -192,7 +192,7 @@ export const schemas = {
         inferences: count,
         executions: count,
         batch_rows: described(
-          { type: 'array', items: { type: 'array', prefixItems: [count, count] } },
+          { type: 'array', items: { type: 'array', items: count, minItems: 2, maxItems: 2 } },
           'Pairs of rows and runs.',
         ),
         latency_ms: {

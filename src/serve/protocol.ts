@@ -31,8 +31,9 @@ function registerServer(app: HttpApp, context: ServeContext): void {
   route(app, 'GET', '/v2', () => ({ name, version, extensions }));
   route(app, 'GET', '/v2/health/live', () => ({ live: true }));
   route(app, 'GET', '/v2/health/ready', (_request, reply) => {
-    const ready = context.isReady();
-    return reply.code(ready ? 200 : 503).send({ ready });
+    if (context.isReady()) return { ready: true };
+    const error = 'Not ready: a model is missing or loading, or the server is about to stop.';
+    return reply.code(503).send({ ready: false, error });
   });
   route(app, 'GET', '/v2/models', () => ({ models: modelNames(context) }));
   route(app, 'GET', '/v2/models/stats', () => ({ model_stats: statisticsOf(models, {}) }));

@@ -1,6 +1,6 @@
 import type { Gate, Log, ServeContext } from './context.ts';
 import { type Doors, openDoors } from './doors.ts';
-import type { BatchEvent, InferEvent, ModelEvent, ServeObserver } from './events.ts';
+import type { BatchEvent, InferEvent, ModelEvent, RefusalEvent, ServeObserver } from './events.ts';
 import type { HttpApp, TlsOptions } from './http.ts';
 import { infer } from './inference.ts';
 import { Models } from './models.ts';
@@ -110,6 +110,7 @@ export async function serve(options: ServeOptions, about: About): Promise<Server
     models,
     gates: options.gates ?? [],
     log,
+    refused: tell.onRefusal,
     infer: async (request) => infer({ models, pictures, onInfer: tell.onInfer }, request),
     isReady: () => !isDraining && models.isReady(),
     observe(observer) {
@@ -117,7 +118,7 @@ export async function serve(options: ServeOptions, about: About): Promise<Server
       return () => observers.delete(observer);
     },
   };
-  const doors = await openAll(options, context, () => isDraining);
+  const doors = await openAll(options, context);
   const loaded = models.start();
   loaded.catch(() => undefined);
   return {
@@ -150,11 +151,7 @@ function defaultsOf(options: ServeOptions): ServingDefaults {
   };
 }
 
-async function openAll(
-  options: ServeOptions,
-  context: ServeContext,
-  isDraining: () => boolean,
-): Promise<Doors> {
+async function openAll(options: ServeOptions, context: ServeContext): Promise<Doors> {
   const { grpcPort = 8001, prepare, register, tls } = options;
   try {
     return await openDoors(
@@ -167,7 +164,6 @@ async function openAll(
         bodyLimit: options.bodyLimit ?? 64 * 1024 * 1024,
         receiveMs: options.receiveMs ?? 60_000,
         timeoutMs: defaultsOf(options).timeoutMs,
-        isDraining,
         prepare,
         register,
       },
@@ -181,6 +177,7 @@ async function openAll(
 
 interface Told {
   readonly onInfer: (event: InferEvent) => void;
+  readonly onRefusal: (event: RefusalEvent) => void;
   readonly onBatch: (event: BatchEvent) => void;
   readonly onModel: (event: ModelEvent) => void;
 }
@@ -198,6 +195,7 @@ function observerOf(observers: ReadonlySet<ServeObserver>, log: Log): Told {
   };
   return {
     onInfer: (event) => each((observer) => observer.onInfer?.(event)),
+    onRefusal: (event) => each((observer) => observer.onRefusal?.(event)),
     onBatch: (event) => each((observer) => observer.onBatch?.(event)),
     onModel: (event) => each((observer) => observer.onModel?.(event)),
   };

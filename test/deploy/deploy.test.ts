@@ -1,14 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { serveCommand } from '../../src/cli/serve.ts';
 import { openapiDocument } from '../../src/serve/openapi.ts';
+import { instructions, root } from './containerfile.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, 'deploy', file), 'utf8');
 
 function documents(file: string): readonly unknown[] {
@@ -232,22 +231,18 @@ describe('deploy/kserve.yaml', () => {
   });
 });
 
-describe('deploy/Containerfile', () => {
-  /** One instruction a line, without notes. */
-  const lines = read('Containerfile')
-    .replaceAll(/^#.*\n/gm, '')
-    .replaceAll(/\\\n\s*/g, '')
-    .split('\n')
-    .filter((line) => line !== '');
-  const of = (instruction: string): readonly string[] =>
-    lines
-      .filter((line) => line.startsWith(`${instruction} `))
-      .map((line) => line.slice(instruction.length + 1));
+/** What stands behind an instruction of the Containerfile, each time. */
+function of(instruction: string): readonly string[] {
+  return instructions()
+    .filter(({ name }) => name === instruction)
+    .map(({ text }) => text);
+}
 
+describe('deploy/Containerfile', () => {
   it('has instructions that there are', () => {
     const known =
-      /^(ARG|FROM|WORKDIR|ENV|COPY|RUN|USER|VOLUME|EXPOSE|STOPSIGNAL|HEALTHCHECK|ENTRYPOINT|CMD) /;
-    expect(lines.filter((line) => !known.test(line))).toEqual([]);
+      /^(ARG|FROM|WORKDIR|ENV|COPY|RUN|USER|VOLUME|EXPOSE|STOPSIGNAL|HEALTHCHECK|ENTRYPOINT|CMD)$/;
+    expect(instructions().filter(({ name }) => !known.test(name))).toEqual([]);
   });
 
   it('copies files that there are, and that the ignore file lets through', () => {

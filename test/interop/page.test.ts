@@ -60,6 +60,20 @@ describe.skipIf(browserMissing)(`the page${browserMissing}`, { timeout: 60_000 }
     expect(outside).toEqual([]);
   });
 
+  it('takes a picture that is pasted', async () => {
+    const { page, faults } = await open(await servedDigits({ workers }));
+    await page.getByRole('combobox', { name: 'Model' }).selectOption('digits');
+    const base64 = JSON.stringify(readFileSync(await digitFile(4)).toString('base64'));
+    await page.evaluate(`(() => {
+      const bytes = Uint8Array.from(atob(${base64}), (letter) => letter.charCodeAt(0));
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([bytes], 'image.png', { type: 'image/png' }));
+      document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+    })()`);
+    await page.locator('.best', { hasText: labelOf(expectedDigit(4)) }).waitFor();
+    expect(faults).toEqual([]);
+  });
+
   it('shows why a file cannot be read, and goes on with the next', async () => {
     const { page, faults } = await open(await servedDigits({ workers }));
     await drop(page, 'notes.txt', Buffer.from('no picture'));
@@ -106,6 +120,18 @@ describe.skipIf(browserMissing)(`the page${browserMissing}`, { timeout: 60_000 }
     await summary.getByText('8 × 8', { exact: false }).first().waitFor();
     expect(await summary.textContent()).toMatch(/Name\s*colours, version 1/);
     expect(await summary.textContent()).toMatch(/Classes\s*3/);
+  });
+
+  it('begins with a model that takes pictures, and says of one that does not', async () => {
+    const { page } = await open(await servedDigits({ workers }));
+    const model = page.getByRole('combobox', { name: 'Model' });
+    await page.getByText('The best classes of your photo will stand here.').waitFor();
+    expect(await model.inputValue()).toBe('colours');
+    await model.selectOption('add');
+    await page.getByText('This model takes no pictures').waitFor();
+    await page.getByText('1 node, opset 17').waitFor();
+    await model.selectOption('digits');
+    await page.getByText('The best classes of your photo will stand here.').waitFor();
   });
 
   it('takes a photo with the camera', async () => {

@@ -7,11 +7,11 @@ import { registerPage } from '../../src/serve/page.ts';
 import { originGate } from '../../src/serve/security.ts';
 import type { ServeOptions } from '../../src/serve/serve.ts';
 import { temporaryFolder } from '../files.ts';
-import { at, colours } from '../serve/models.ts';
+import { addition, at, colours } from '../serve/models.ts';
 import { startServer } from '../serve/server.ts';
 import { convertedDigits, digits } from './digits.ts';
 
-/** A server as the command line starts it, with the digits and a model that tells colours. */
+/** A server as the command line starts it, with the digits, a model that tells colours, and one that adds. */
 export async function servedDigits(
   options: Pick<ServeOptions, 'workers' | 'gates'>,
   cors: readonly string[] = [],
@@ -19,6 +19,7 @@ export async function servedDigits(
   const folder = temporaryFolder();
   await convertedDigits(folder);
   await colours(at(folder, 'colours'));
+  await addition(at(folder, 'add'));
   const { url } = await startServer({
     models: [folder],
     ...options,

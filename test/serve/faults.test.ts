@@ -38,6 +38,12 @@ describe('faults over the network', () => {
     });
     expect(errorText(fault)).toBe('It broke. Mend it.');
     expect(errorText(new Error('at /secret/place'))).not.toContain('secret');
+    const library = new ToolkitError('PROVIDER_UNAVAILABLE', 'x.so is not in /a/b/node_modules/c', {
+      hint: 'Get it with\n    npm rebuild c\n  or do without.',
+    });
+    expect(errorText(library)).toBe(
+      'x.so is not in node_modules/c. Get it with npm rebuild c or do without.',
+    );
   });
 
   it('carry their codes to those who call without a network', async () => {

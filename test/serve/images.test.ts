@@ -62,6 +62,24 @@ describe('a picture that is posted', () => {
     ]);
   });
 
+  it.each([
+    [
+      'ends before its end',
+      '; boundary=X',
+      '--X\r\nContent-Disposition: form-data; name="a"\r\n\r\nb',
+    ],
+    ['has no boundary', '', 'abc'],
+  ])('is refused in a form that %s', async (_, boundary, body) => {
+    const headers = { 'content-type': `multipart/form-data${boundary}` };
+    const reply = await fetch(`${url()}/v2/models/colours/classify`, {
+      method: 'POST',
+      headers,
+      body,
+    });
+    expect(reply.status).toBe(400);
+    expect(await reply.text()).toMatch(/^\{"error":"the form cannot be read: .*boundary/);
+  });
+
   it('may come in a form, also with others', async () => {
     const form = new FormData();
     form.append('image', new Blob([new Uint8Array(await picture([255, 0, 0]))]), 'red.png');

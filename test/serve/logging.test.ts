@@ -46,6 +46,25 @@ describe('the log', () => {
     ]);
   });
 
+  it('writes a call that was refused as a warning, with what its client said cut short', () => {
+    const [line] = logged('info', ({ observer }) => {
+      const event = { door: 'http', code: 'KEY_REFUSED', status: 401 } as const;
+      observer.onRefusal?.({
+        ...event,
+        path: '/v2'.padEnd(9000, 'x'),
+        requestId: 'r'.repeat(9000),
+      });
+    });
+    expect(line).toMatchObject({
+      level: 'warn',
+      msg: 'refused',
+      door: 'http',
+      code: 'KEY_REFUSED',
+      status: 401,
+    });
+    expect(JSON.stringify(line).length).toBeLessThan(1000);
+  });
+
   it('keeps a name with a line break on one line', () => {
     const lines: string[] = [];
     const open = openLog('info', { write: (line) => lines.push(line) });

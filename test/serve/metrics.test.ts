@@ -77,6 +77,24 @@ describe('GET /metrics', () => {
     expect(text).toContain('nv_inference_request_success{model="m",version="1"} 1');
   });
 
+  it('counts refused calls by door and code, whatever their clients said', async () => {
+    const fake = await open();
+    const refused = { door: 'http', code: 'KEY_REFUSED', status: 401 } as const;
+    for (const observer of fake.observers) {
+      for (let i = 0; i < 100; i++) {
+        observer.onRefusal?.({ ...refused, path: `/v2/models/m${i}`, requestId: `r${i}` });
+      }
+      observer.onRefusal?.({ door: 'grpc', code: 'MODEL_UNKNOWN', status: 5, path: '/x' });
+    }
+    const text = await fake.read('/metrics');
+    const lines = text.split('\n').filter((line) => line.startsWith('graft_refused_total{'));
+    expect(lines).toEqual([
+      'graft_refused_total{door="http",code="KEY_REFUSED"} 100',
+      'graft_refused_total{door="grpc",code="MODEL_UNKNOWN"} 1',
+    ]);
+    expect(text).toContain('graft_unknown_model_total 1\n');
+  });
+
   it('counts batches by size and by why they left, and lost workers', async () => {
     const fake = await open();
     for (const observer of fake.observers) {

@@ -64,6 +64,11 @@ describe("a model's configuration", () => {
     expect(String(fault)).toContain(what);
   });
 
+  it('says of JSON in one line which field is wrong', () => {
+    const fault = thrownBy(() => parseJsonConfig('{"max_batch_size":-5}'));
+    expect(String(fault).split('\n')[0]).toMatch(/max_batch_size: .*>=0/);
+  });
+
   it.each([
     '',
     '[]',

@@ -222,4 +222,15 @@ describe('under pressure', { timeout: 60_000 }, () => {
     await new Promise((resolve) => socket.on('close', resolve));
     expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 408/);
   });
+
+  it('ends a connection that never asked without a word, which could be taken for an answer', async () => {
+    const folder = temporaryFolder();
+    await addition(at(folder, 'add'));
+    const { port } = await startServer({ models: [folder], workers, receiveMs: 300 });
+    const socket = connect({ port, host: '127.0.0.1' });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    await new Promise((resolve) => socket.on('close', resolve));
+    expect(chunks).toEqual([]);
+  });
 });

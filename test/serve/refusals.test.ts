@@ -110,6 +110,14 @@ describe('a request that is wrong', () => {
     expect(await post(url, good)).toMatchObject({ status: 200 });
   });
 
+  it.each([
+    ['bytes that are no text', '%ff', 400],
+    ['a name longer than any', 'a'.repeat(2000), 400],
+  ])('has the form of the protocol where its path has %s', async (_, name, status) => {
+    const reply = await post((await addServer()).replace('/add/', `/${name}/`), {});
+    expect(reply).toMatchObject({ status, error: says(name.slice(0, 3)) });
+  });
+
   it('names the model that is unknown', async () => {
     const url = await addServer();
     for (const name of ['nope', '..%2f..%2fetc', '__proto__', '%00', 'a'.repeat(500)]) {

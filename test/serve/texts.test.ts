@@ -68,6 +68,11 @@ describe('a model of texts', () => {
       status: 400,
       error: says(/element 0.*'x'.*UTF-8/),
     });
+    const cut = { ...input, shape: [1, 2], data: ['whole', 'cut\0off'] };
+    expect(await post(infer, { inputs: [cut] })).toMatchObject({
+      status: 400,
+      error: says(/element 1.*'x'.*zero byte/),
+    });
   });
 
   it('is given each request its own texts, when they share a run', async () => {

@@ -41,6 +41,11 @@ export function counted(number) {
   return whole.format(number);
 }
 
+/** 1 layer, 38 layers */
+export function numbered(number, word) {
+  return `${counted(number)} ${word}${number === 1 ? '' : 's'}`;
+}
+
 /** 0.42 ms, 5.1 ms, 130 ms, 1.3 s: never more digits than mean something. */
 export function milliseconds(ms) {
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)}\u00A0s`;

@@ -1,4 +1,4 @@
-import { byId, bytes, counted, element, facts } from './elements.mjs';
+import { byId, bytes, counted, element, facts, numbered } from './elements.mjs';
 
 /** What a model is: its ends, its classes, how a picture becomes its input, where it comes from. */
 export function showSummary(summary) {
@@ -12,7 +12,7 @@ export function showSummary(summary) {
       ['Pictures', picturesOf(summary)],
       ['Source', sourceOf(summary.source)],
       ['Parameters', `${counted(summary.parameters)} (${bytes(summary.bytes)})`],
-      ['Graph', `${counted(summary.nodes)} nodes, opset ${summary.opset}`],
+      ['Graph', `${numbered(summary.nodes, 'node')}, opset ${summary.opset}`],
     ]),
     ...tables(summary),
   );
@@ -56,12 +56,16 @@ function tables({ operators, layers }) {
         parameters.reduce((sum, { shape: dims }) => sum + dims.reduce((a, b) => a * b, 1), 0),
       ),
     ]);
-    made.push(folded(`${layers.length} layers`, ['Layer', 'Class', 'Output', 'Parameters'], rows));
+    made.push(
+      folded(numbered(layers.length, 'layer'), ['Layer', 'Class', 'Output', 'Parameters'], rows),
+    );
   }
   const kinds = Object.entries(operators ?? {}).toSorted(([, a], [, b]) => b - a);
   if (kinds.length > 0) {
     const rows = kinds.map(([operator, count]) => [operator, counted(count)]);
-    made.push(folded(`${kinds.length} kinds of operators`, ['Operator', 'Nodes'], rows));
+    made.push(
+      folded(`${numbered(kinds.length, 'kind')} of operators`, ['Operator', 'Nodes'], rows),
+    );
   }
   return made;
 }

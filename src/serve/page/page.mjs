@@ -9,8 +9,11 @@ import { ask, isFine, modelPath, ServerFault, useKey } from './server.mjs';
 const pollMs = 2000;
 const classes = 5;
 const invitation = 'The best classes of your photo will stand here.';
+const noPictures = 'This model takes no pictures: the protocol asks it for tensors.';
 
 const live = new Live();
+/** Models that say of a picture what it shows. */
+let classifiers = new Set();
 let picture;
 let asking = new AbortController();
 
@@ -60,9 +63,15 @@ async function chooseModel() {
   }
 }
 
+/** What stands where results will be. */
+function invite() {
+  showNothing(classifiers.has(chosenModel()) ? invitation : noPictures);
+}
+
 /** Names of models, without those that only decode pictures for another one: here the server does that anyway. */
 async function askedFor() {
   const { models } = await ask('/v2/models');
+  classifiers = new Set(models.filter((name) => models.includes(`${name}_image`)));
   return models.filter((name) => !models.some((other) => name === `${other}_image`));
 }
 
@@ -78,7 +87,10 @@ async function listModels() {
     showNothing('This server has no model.');
     return;
   }
-  if (models.includes(wanted)) select.value = wanted;
+  select.value = models.includes(wanted)
+    ? wanted
+    : (models.find((name) => classifiers.has(name)) ?? models[0]);
+  if (!picture) invite();
   await chooseModel();
 }
 
@@ -114,7 +126,7 @@ byId('key-form').addEventListener('submit', () => {
   void refresh().then(classify);
 });
 byId('model').addEventListener('change', () => {
-  if (!picture) showNothing(invitation);
+  if (!picture) invite();
   void chooseModel();
   void classify();
 });
@@ -122,7 +134,8 @@ takePictures(take);
 takePhotos(take);
 
 async function poll() {
-  if (!document.hidden) await refresh();
+  // Who types a key is not asked for it again meanwhile, and the server not either.
+  if (!document.hidden && !byId('key-dialog').open) await refresh();
   setTimeout(() => {
     void poll();
   }, pollMs);
