@@ -1,6 +1,6 @@
 // Installs what the checkout lacks, and nothing when all is there. Needs Node and npm alone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,16 +12,22 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-const manifest = read('package.json');
-const needed = {
-  ...manifest.dependencies,
-  ...manifest.optionalDependencies,
-  ...manifest.devDependencies,
-};
-const missing = Object.entries(needed).filter(([name, version]) => {
+const { dependencies, optionalDependencies, devDependencies } = read('package.json');
+
+// Versions that an installation was asked for before (npm ci removes the file): an optional package that this platform
+// cannot have is not tried again until another version is wanted.
+const record = 'node_modules/.optional-tried.json';
+const tried = existsSync(`${root}${record}`) ? read(record) : {};
+const isHere = ([name, version]) => {
   const path = `node_modules/${name}/package.json`;
-  return !existsSync(`${root}${path}`) || read(path).version !== version;
-});
+  return existsSync(`${root}${path}`) && read(path).version === version;
+};
+const missing = [
+  ...Object.entries({ ...dependencies, ...devDependencies }).filter((one) => !isHere(one)),
+  ...Object.entries(optionalDependencies ?? {}).filter(
+    (one) => !isHere(one) && tried[one[0]] !== one[1],
+  ),
+];
 
 if (missing.length > 0) {
   console.error(`Installing: ${missing.map(([name]) => name).join(', ')}`);
@@ -34,4 +40,5 @@ if (missing.length > 0) {
     shell: process.platform === 'win32',
   });
   if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(`${root}${record}`, JSON.stringify(optionalDependencies ?? {}));
 }

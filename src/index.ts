@@ -64,10 +64,17 @@ export {
 export { floatSource } from './source.ts';
 export type { DType, Shape, TensorSource, Value } from './tensor.ts';
 export { type FeatureCut, popLayer } from './train/cut.ts';
-export { extractFeatures, type FeatureOptions, type FeatureSet } from './train/dataset.ts';
+export { extractFeatures, type FeatureSet } from './train/dataset.ts';
 export type { StageRecord } from './train/epoch.ts';
 export type { TrainEvent } from './train/events.ts';
-export { type EpochRecord, type Fit, type FitOptions, fitHead } from './train/fit.ts';
+export type { FeatureOptions } from './train/feature-options.ts';
+export {
+  type EpochRecord,
+  type Fit,
+  type FitOptions,
+  fitHead,
+  type LabelledFeatures,
+} from './train/fit.ts';
 export { type DenseHeadOptions, denseHead, type Head } from './train/head.ts';
 export { fitLogistic, type LabelledRows, type LogisticRegression } from './train/logistic.ts';
 export type { Batch } from './train/network-feeds.ts';
@@ -83,6 +90,7 @@ export {
 export { makeOptimizer, type OptimizerOptions } from './train/optimizers.ts';
 export type { ArrayOptions, CheckpointOptions, TrainOptions } from './train/options.ts';
 export { parseStage, type StageOptions } from './train/plan/stage.ts';
+export { pseudoLabels, trainWithPseudoLabels } from './train/pseudo-labels.ts';
 export { findRate, type RateCurve } from './train/rate-finder.ts';
 export { type Replayed, type ReplayOptions, replay } from './train/replay.ts';
 export { type NewEnd, splice } from './train/splice.ts';

@@ -101,7 +101,7 @@ export async function refuseExisting(path: string): Promise<void> {
   if (!found) return;
   throw new ToolkitError('OUTPUT_EXISTS', 'The output file exists already', {
     where: { file: path },
-    hint: 'Choose another name with -o, or pass --force to overwrite it.',
+    hint: 'Choose another name, or pass --force to overwrite it.',
   });
 }
 

@@ -48,6 +48,7 @@ export interface Options
   readonly augment?: string;
   readonly augmentPasses: number;
   readonly rescale?: number;
+  readonly pseudoLabels?: string;
   readonly workers?: number;
   readonly memory?: number;
   readonly seed: number;
@@ -171,10 +172,14 @@ function pictures(command: Command): Command {
       'what pixels are multiplied by; the new model says so',
       positiveNumber,
     )
+    .option(
+      '--pseudo-labels <folder>',
+      'train, let the result score these pictures without classes, and train again with them added',
+    )
     .option('--workers <n>', 'threads that read pictures', wholeNumber(0))
     .option(
       '--memory <bytes>',
-      'most that features may take in memory (default: 4 GiB)',
+      'most that features may take in memory; more are read from disk, batch by batch (default: 4 GiB)',
       wholeNumber(1),
     );
 }

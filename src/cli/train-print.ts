@@ -57,11 +57,11 @@ function eventText(event: Told, context: Context): string {
     case 'epoch':
       return epochText(event, context.samples);
     case 'ended':
-      return event.why === 'stopped'
-        ? `Stage ${event.stage} stopped early; its weights are those of its best epoch`
-        : `Stage ${event.stage} diverged; its weights are the last good ones, and the plan ends here. Lower its rate`;
+      return endedText(event);
     case 'baselines':
       return baselineText(event);
+    case 'pseudoLabels':
+      return pseudoText(event);
     case 'done':
       return `${event.output}\n  ${bytesText(event.bytes)}`;
   }
@@ -92,11 +92,12 @@ function planText(event: PlanEvent, { about }: Context): string {
 }
 
 function stageText(
-  { settings, part, size, memory, featureBytes }: PlanEvent['stages'][number],
+  { settings, part, size, memory, featureBytes, holding }: PlanEvent['stages'][number],
   index: number,
-  { stages, caching }: PlanEvent,
+  { stages }: PlanEvent,
 ): readonly string[] {
   const { optimizer, schedule, epochs, batchSize, train, stopping, factors } = settings;
+  const held = holding.isInMemory ? featureBytes : 0;
   const names = part.layers.map(({ name, index: at }) => `${at} ${name}`);
   const shown = names.length > 8 ? [...names.slice(0, 3), '…', ...names.slice(-4)] : names;
   const rates = Object.entries(factors).map(([choice, factor]) => `${choice} × ${factor}`);
@@ -105,10 +106,10 @@ function stageText(
     `  ${optimizer.name} (rules of Keras ${optimizer.keras}, learning rate ${optimizer.learningRate}` +
       `${schedule.name === 'constant' ? '' : `, ${schedule.name}`}${rates.length > 0 ? `; ${rates.join(', ')}` : ''}), ` +
       `${epochs} epochs, batch ${batchSize}${stopping ? `, patience ${stopping.patience}` : ''}`,
-    `  frozen up to "${part.cut.name}" [${part.cut.shape.join(', ')}]: ${caching}, ${bytesText(featureBytes)}`,
-    `  memory about ${bytesText(memory.total + featureBytes)}: weights ${bytesText(memory.weights)}, ` +
+    `  frozen up to "${part.cut.name}" [${part.cut.shape.join(', ')}]: ${holding.words}, ${bytesText(featureBytes)}`,
+    `  memory about ${bytesText(memory.total + held)}: weights ${bytesText(memory.weights)}, ` +
       `gradients ${bytesText(memory.gradients)}, optimizer ${bytesText(memory.state)}, ` +
-      `activations ${bytesText(memory.activations)}, features ${bytesText(featureBytes)}`,
+      `activations ${bytesText(memory.activations)}, features ${bytesText(held)}`,
   ];
 }
 
@@ -138,6 +139,12 @@ function measureText(value: number): string {
   return value === 0 || (size > 1e-3 && size < 1e6) ? value.toFixed(4) : value.toExponential(4);
 }
 
+function endedText({ stage, why }: Extract<TrainEvent, { readonly kind: 'ended' }>): string {
+  return why === 'stopped'
+    ? `Stage ${stage} stopped early; its weights are those of its best epoch`
+    : `Stage ${stage} diverged; its weights are the last good ones, and the plan ends here. Lower its rate`;
+}
+
 type BaselineEvent = Extract<TrainEvent, { readonly kind: 'baselines' }>;
 
 function baselineText({ majority, neighbours, logistic }: BaselineEvent): string {
@@ -147,6 +154,14 @@ function baselineText({ majority, neighbours, logistic }: BaselineEvent): string
     ...(logistic === undefined ? [] : [`logistic regression ${logistic.toFixed(4)}`]),
   ];
   return `For comparison, val_acc on the same features: ${parts.join(', ')}`;
+}
+
+type PseudoEvent = Extract<TrainEvent, { readonly kind: 'pseudoLabels' }>;
+
+function pseudoText({ folder, images, confidence }: PseudoEvent): string {
+  const counts = Object.entries(images).map(([name, count]) => `${name} ${count}`);
+  const total = Object.values(images).reduce((sum, count) => sum + count, 0);
+  return `\nPseudo-labels: ${total} pictures of ${folder} (${counts.join(', ')}; highest score ${confidence.toFixed(4)} on average). Training again, with them:`;
 }
 
 /** A sweep of learning rates as a table of every fifth, and what follows from it. */

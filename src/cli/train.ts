@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { ToolkitError } from '../errors.ts';
 import type { TrainOptions } from '../train/options.ts';
+import { trainWithPseudoLabels } from '../train/pseudo-labels.ts';
 import { findRate } from '../train/rate-finder.ts';
 import { train } from '../train/train.ts';
 import { note, print } from './terminal.ts';
@@ -43,9 +45,20 @@ async function run(base: string, folder: string | undefined, options: Options): 
       signal: interrupt.signal,
       onEvent: printer.print,
     };
+    if (options.findLr === true && options.pseudoLabels !== undefined) {
+      throw new ToolkitError(
+        'OPTION_INVALID',
+        '--find-lr tries rates before there are pseudo-labels',
+        {
+          hint: 'Leave out one of --find-lr and --pseudo-labels.',
+        },
+      );
+    }
     if (options.findLr === true) print(curveText(await findRate(all)));
     else {
-      await train(all);
+      await (options.pseudoLabels === undefined
+        ? train(all)
+        : trainWithPseudoLabels(all, options.pseudoLabels));
       print(`History in ${history}`);
     }
   } finally {

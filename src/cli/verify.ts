@@ -99,7 +99,7 @@ export function differs(verification: Verification, what = 'The model'): Toolkit
     where: { file: model, layer: diverged },
     hint:
       diverged === undefined
-        ? 'Check that inputs and layout are those that Keras was given; --layers shows where it begins.'
+        ? 'Check that inputs and layout are those that Keras was given; graft verify --layers, with an .npz that has the outputs of layers too, shows where it begins.'
         : 'Of the layers compared, this is the first that differs: look at its line of the table.',
   });
 }
@@ -111,5 +111,10 @@ function at(first: Verified | undefined): string {
     return `: "${name}" has shape [${shape.join(', ')}], expected [${expectedShape.join(', ')}]`;
   }
   const { index, actual, expected } = worst;
-  return `: "${name}" at [${index.join(', ')}] is ${actual}, expected ${expected}`;
+  return `: "${name}" at [${index.join(', ')}] is ${shortened(actual)}, expected ${shortened(expected)}`;
+}
+
+/** As many digits as float32 has. */
+function shortened(value: number): string {
+  return String(Number(value.toPrecision(9)));
 }

@@ -1,3 +1,4 @@
+import { ToolkitError } from '../errors.ts';
 import type { Decision, KerasLayer, KerasModel } from '../keras/model.ts';
 import type { LayerRecord, ModelCard, Preprocess } from '../onnx/card.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
@@ -43,6 +44,8 @@ export interface Converted {
   readonly graph: GraphBuilder;
   readonly card: ModelCard;
   readonly decisions: readonly Decision[];
+  /** What the file leaves open, such as windows that TensorFlow places in two ways. */
+  readonly warnings: readonly string[];
   readonly layers: number;
   /** Numbers in all weights, as Keras counts them. */
   readonly parameters: number;
@@ -56,6 +59,7 @@ export interface Converted {
  * KERAS_WEIGHT_MISSING, ONNX_VALUE_UNKNOWN for a feature that is no layer, OPTION_INVALID.
  */
 export function convertModel(model: KerasModel, options: ModelOptions = {}): Converted {
+  checkPreprocess(options.preprocess);
   const rules = rulesOf(options);
   checkLayers(model, rules);
   checkLambdas(model, options.lambdas ?? {});
@@ -80,6 +84,7 @@ export function convertModel(model: KerasModel, options: ModelOptions = {}): Con
       layers,
     },
     decisions: [...model.decisions, ...preprocessDecision(model, preprocess, options.preprocess)],
+    warnings: [...walked.warnings],
     layers: layers.length,
     parameters: parametersOf(walked.layers.map(({ keras }) => ownWeights(keras))),
     nodes: graph.nodes.length,
@@ -150,3 +155,17 @@ function parametersOf(
 ): number {
   return weights.flat().reduce((sum, { source }) => sum + sizeOf(source.shape), 0);
 }
+
+/** JavaScript may give anything, such as what `loadModel` takes; the card would hold it, and could not be read. */
+function checkPreprocess(mode: unknown): void {
+  if (mode === undefined || preprocessModes.some((each) => each === mode)) return;
+  throw new ToolkitError(
+    'OPTION_INVALID',
+    `"preprocess" should be one of ${preprocessModes.join(', ')}, but is ${JSON.stringify(mode)}`,
+    {
+      hint: 'Give the word alone: { preprocess: "tf" }. The size and the colours follow from the model.',
+    },
+  );
+}
+
+const preprocessModes: readonly Preprocess['mode'][] = ['none', 'caffe', 'tf', 'torch'];

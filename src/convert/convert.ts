@@ -89,7 +89,7 @@ async function convertHashed(
       ordering: orderingOf(model),
       recipe: model.recipe?.name,
       decisions,
-      warnings: check.warnings,
+      warnings: [...converted.warnings, ...check.warnings],
       layers,
       parameters,
       nodes,

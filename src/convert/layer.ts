@@ -21,6 +21,8 @@ export interface Bench {
   /** The layer's full name. */
   readonly layer: string;
   readonly where: Where;
+  /** Notes what the file leaves open, for the report. */
+  readonly warn: (what: string) => void;
 }
 
 /** Adds a wrapped layer's nodes for the given inputs, and returns what it puts out. */
@@ -58,6 +60,8 @@ export interface LayerRule<Config, W extends WeightShapes> {
   readonly inputs?: 'many';
   /** Whether the input's mask goes on to the first output, or the rule sets the mask of its outputs; none goes on where nothing is said. */
   readonly mask?: 'passes' | 'set by the rule';
+  /** Whether it looks numbers up, whatever their type; others with weights compute in floats, as Keras does. */
+  readonly takes?: 'any numbers';
   /** Whether the layers that it wraps are layers of the table, which are checked like any other. */
   readonly wraps?: 'layers';
   /** Throws KERAS_LAYER_UNSUPPORTED for what cannot be converted whatever the input. */
@@ -131,9 +135,11 @@ function converted<Config, const W extends WeightShapes>(
   if (!first || (rule.inputs !== 'many' && others.length > 0)) {
     throw wrongInputs(keras, given.positional.length, bench.where);
   }
-  const input = withGivenMask(first, given);
   const config = rule.read(new ConfigReader(keras.config, bench.where), bench.origin, bench.where);
   const found = keras.weights.map((weight) => weight.source.shape);
+  const isComputed = found.length > 0 && rule.wraps === undefined && rule.takes === undefined;
+  const own = isComputed ? inFloats(first, bench) : first;
+  const input = withGivenMask(own, given);
   const shapes = rule.weights(config, input.shape, found);
   const made = rule.emit({
     ...bench,
@@ -148,6 +154,13 @@ function converted<Config, const W extends WeightShapes>(
     parameter: (name, source, form) => parameters.add(name, source, form),
   });
   return masked('value' in made ? [made] : made, input, rule.mask);
+}
+
+/** Whole numbers and truth as floats. Source: Dense.call and autocasting in keras/src/layers/layer.py. */
+function inFloats(tensor: KerasTensor, { graph, layouts }: Bench): KerasTensor {
+  if (tensor.value.dtype === 'float32') return tensor;
+  const x = layouts.padded(tensor.layout.kind === 'perStep' ? layouts.keras(tensor) : tensor);
+  return { ...x, value: graph.add('Cast', [x.value], { to: 'float32' }), mask: tensor.mask };
 }
 
 /** Keras 3 writes the mask of a call among its arguments; it comes before the one that travels with the tensor. */

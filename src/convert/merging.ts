@@ -37,7 +37,7 @@ export function aligned(inputs: Tensors, layouts: Layouts, by: 'element' | 'axis
   );
 }
 
-function map(tensors: Tensors, change: (tensor: KerasTensor) => KerasTensor): Tensors {
+function map<T>(tensors: Tensors, change: (tensor: KerasTensor) => T): readonly [T, ...T[]] {
   const [first, ...others] = tensors;
   return [change(first), ...others.map(change)];
 }
@@ -57,10 +57,23 @@ function sameRank(inputs: Tensors, graph: GraphBuilder): Tensors {
   });
 }
 
-/** A layer that joins tensors element by element, with broadcasting. Source: keras/src/layers/merging/base_merge.py. */
+/** Numbers [N, T, F], and which steps count: bool [N, T, 1]; all where there is no mask. */
+export interface Masked {
+  readonly value: Value;
+  readonly counts: Value | undefined;
+}
+
+/** Joins tensors some of which have masks. */
+export type MaskedJoin = (all: readonly [Masked, ...Masked[]], graph: GraphBuilder) => Value;
+
+/**
+ * A layer that joins tensors element by element, with broadcasting; by `joinMasked` where its version of Keras minds
+ * masks. Source: keras/src/layers/merging/base_merge.py.
+ */
 export function defineMerge(
   keras: readonly [string, ...string[]],
   join: (values: readonly [Value, ...Value[]], graph: GraphBuilder) => Value,
+  joinMasked?: MaskedJoin,
 ): Layer {
   return defineLayer({
     keras,
@@ -69,12 +82,29 @@ export function defineMerge(
     read: () => undefined,
     weights: () => ({}),
     emit({ inputs, graph, layouts, origin }) {
+      const mask = mergedMask(inputs, graph, origin);
+      if (joinMasked && mindsMasks(inputs, origin)) {
+        const parts = map(inputs, (input) =>
+          withCounts({ ...layouts.keras(input), mask: input.mask }, graph),
+        );
+        return { ...kerasTensor(joinMasked(parts, graph)), mask };
+      }
       const tensors = sameRank(aligned(inputs, layouts, 'element'), graph);
       const [first, ...others] = tensors;
       const value = join([first.value, ...others.map((tensor) => tensor.value)], graph);
-      return { ...inLayoutOf(first, value), mask: mergedMask(inputs, graph, origin) };
+      return { ...inLayoutOf(first, value), mask };
     },
   });
+}
+
+/** Masks of steps go with sequences of vectors only. */
+function mindsMasks(inputs: Tensors, origin: KerasOrigin): boolean {
+  const isMasked = inputs.some(({ mask }) => mask !== undefined);
+  return isMasked && mergesMasksByOr(origin) && inputs.every(({ shape }) => shape.length === 3);
+}
+
+function withCounts({ value, mask }: KerasTensor, graph: GraphBuilder): Masked {
+  return { value, counts: mask && graph.add('Unsqueeze', [mask(), integers(graph, 'axes', [2])]) };
 }
 
 /**

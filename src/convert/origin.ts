@@ -68,7 +68,24 @@ export function keepsWholePools(origin: KerasOrigin, rank: number): boolean {
   );
 }
 
-/** A Merge of tensors that have masks: in Keras 3 a step counts where it does in any of them, before where in all. Source: base_merge.py. */
-export function mergesMasksByOr({ generation }: KerasOrigin): boolean {
+/**
+ * A recurrent layer that is given its first states ignores the mask of its sequence, unless the call names it: a mask
+ * only comes along with a call's single tensor argument. Source: Layer.__call__ in keras/src/layers/layer.py.
+ */
+export function forgetsMaskWithStates({ generation }: KerasOrigin): boolean {
   return generation === 'Keras 3';
+}
+
+/** TimeDistributed hands the masks of its steps on to its layer, and out of it. Source: time_distributed.py of Keras 2.2 and tf.keras. */
+export function masksEachStep(origin: KerasOrigin): boolean {
+  return origin.generation === 'tf.keras' || isKeras2Since(origin, 2, 0);
+}
+
+/**
+ * A Merge of tensors that have masks: since Keras 3.4 a step counts where it does in any of them, before where in all;
+ * and since then a product, a maximum or a minimum leaves out of its numbers what does not count. Source: base_merge.py.
+ */
+export function mergesMasksByOr({ generation, version = '' }: KerasOrigin): boolean {
+  const [, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return generation === 'Keras 3' && (version === '' || minor >= 4);
 }

@@ -67,7 +67,8 @@ export function readActivation(
   );
 }
 
-/** A layer in the place of an activation's name; `undefined` for other than the rectifiers and ELU. */
+/** A layer in the place of an activation's name; `undefined` where it is none of activation. */
+// oxlint-disable-next-line eslint/complexity -- one row a layer
 function layerActivation(value: unknown, where: Where): ActivationSpec | undefined {
   const json = isJson(value) && isJson(value['config']) ? value['config'] : undefined;
   if (!json || !isJson(value)) return undefined;
@@ -85,6 +86,10 @@ function layerActivation(value: unknown, where: Where): ActivationSpec | undefin
       });
     case 'ELU':
       return { is: 'elu', alpha: config.number('alpha', 1) };
+    case 'Softmax':
+      return String(readIntegers(config, 'axis', [-1])) === '-1' ? 'softmax' : undefined;
+    case 'Activation':
+      return readActivation(config, where);
     default:
       return undefined;
   }

@@ -22,6 +22,7 @@ export interface Walked {
   /** Values in Keras' own layout, by the keys of the outputs asked for. */
   readonly outputs: ReadonlyMap<string, Value>;
   readonly layouts: Layouts;
+  readonly warnings: ReadonlySet<string>;
 }
 
 /** The rule for a class name of Keras 3. */
@@ -57,13 +58,15 @@ export function walkModel(
 ): Walked {
   const walk = new Walk(model, graph, options);
   walk.run(model.graph, '', options.inputs);
-  return { layers: [...walk.walked.values()], outputs: walk.outputs, layouts: walk.layouts };
+  const { walked, outputs, layouts, warnings } = walk;
+  return { layers: [...walked.values()], outputs, layouts, warnings };
 }
 
 class Walk {
   readonly layouts: Layouts;
   readonly walked = new Map<string, WalkedLayer>();
   readonly outputs = new Map<string, Value>();
+  readonly warnings = new Set<string>();
   readonly #model: KerasModel;
   readonly #graph: GraphBuilder;
   readonly #wanted: ReadonlySet<string>;
@@ -158,6 +161,7 @@ class Walk {
         origin: this.#model.origin,
         layer: name,
         where: whereOf(this.#model, keras, name),
+        warn: (what) => this.warnings.add(`Layer "${name}": ${what}`),
         apply: (inner, tensors) => {
           const call = new Arguments({ kwargs: {} }, tensors);
           const [first, ...others] = this.#applied(inner, `${name}/${inner.name}`, call);

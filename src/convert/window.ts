@@ -2,7 +2,7 @@ import type { Shape } from '../tensor.ts';
 import type { Bench } from './layer.ts';
 import { axisIn, channelsFirstTensor, type KerasTensor, kerasTensor } from './layout.ts';
 import { keepsWholePools } from './origin.ts';
-import { type Padding, padsOf } from './padding.ts';
+import { isCentredByEigen, type Padding, type Pads, padsOf, type Span } from './padding.ts';
 import type { DataFormat } from './read.ts';
 
 /** How a convolution or pooling window moves over its input. */
@@ -46,7 +46,7 @@ export function fromMaps(value: KerasTensor['value'], dataFormat: DataFormat): K
 }
 
 /**
- * The input maps of a window and its ONNX `pads`.
+ * The input maps of a window and the ONNX attributes for what is added around them.
  *
  * Zeros that a ZeroPadding layer left pending become pads of a "valid" convolution; otherwise they are added by a
  * node: a pooling window would not see zeros in its pads, and "same" counts from the padded size.
@@ -55,13 +55,13 @@ export function windowed(
   input: KerasTensor,
   window: Window,
   bench: Bench,
-): { readonly maps: KerasTensor; readonly pads: readonly number[] } {
+): { readonly maps: KerasTensor; readonly around: Pads } {
   const maps = asMaps(input, window.dataFormat, bench);
   const fused = fusedPads(maps, window);
-  if (fused) return { maps, pads: fused };
+  if (fused) return { maps, around: { pads: fused } };
   return {
     maps: window.kind === 'max' ? bench.layouts.paddedForMaxPool(maps) : bench.layouts.padded(maps),
-    pads: rulePads(maps.shape, window, bench),
+    around: rulePads(maps.shape, window, bench),
   };
 }
 
@@ -76,13 +76,15 @@ function fusedPads({ shape, pending }: KerasTensor, window: Window): readonly nu
   return [pending.begin, pending.end].flatMap((side) => axes.map((axis) => side[axis] ?? 0));
 }
 
-function rulePads(shape: Shape, window: Window, { origin, where }: Bench): readonly number[] {
+function rulePads(shape: Shape, window: Window, bench: Bench): Pads {
+  const { origin, where } = bench;
   const spans = spatialAxes(shape.length, window.dataFormat).map((axis, i) => ({
     size: shape[axis] ?? 1,
     kernel: window.kernel[i] ?? 1,
     stride: window.strides[i] ?? 1,
     dilation: window.dilations[i] ?? 1,
   }));
+  warnOfCentring(spans, window, bench);
   return padsOf(
     spans,
     {
@@ -92,6 +94,22 @@ function rulePads(shape: Shape, window: Window, { origin, where }: Bench): reado
       isWhole: keepsWholePools(origin, spans.length),
     },
     where,
+  );
+}
+
+/**
+ * 3-D windows of TensorFlow 2.13 to 2.21 on a CPU depend on whether oneDNN is on, which no file says. We do as oneDNN
+ * (its default on Linux, x86), XLA, TensorFlow 1.15 and windows of fewer axes.
+ */
+function warnOfCentring(
+  spans: readonly Span[],
+  { padding }: Window,
+  { origin, warn }: Bench,
+): void {
+  const isSame3d = spans.length === 3 && padding === 'same' && origin.kernels === 'tensorflow';
+  if (!isSame3d || !spans.some(isCentredByEigen)) return;
+  warn(
+    'its windows are shorter than their strides, and TensorFlow on a CPU without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) places them elsewhere than TensorFlow with it, as which this model computes',
   );
 }
 

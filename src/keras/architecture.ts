@@ -1,8 +1,8 @@
 import { closeSync, existsSync } from 'node:fs';
 import { ToolkitError } from '../errors.ts';
+import { openRange, readText } from '../files/file-range.ts';
 import { recognise } from './architectures.ts';
 import { type Json, parseJson } from './config.ts';
-import { openRange, readText } from './file-range.ts';
 import type { Dialect } from './legacy.ts';
 import type { Decision, Generation, Recipe } from './model.ts';
 import { decideDataFormat } from './ordering.ts';

@@ -17,6 +17,13 @@ export interface Entry {
 
 const containers = new Set(['Sequential', 'Model', 'Functional']);
 
+/** Layers of Keras 3 that do not say whether they are trainable. */
+const reticent = new Set(
+  'SpatialDropout1D SpatialDropout2D SpatialDropout3D Discretization HashedCrossing Pipeline'.split(
+    ' ',
+  ),
+);
+
 /**
  * Reads entries as `{class_name, config}` (Keras 1 and later) or `{name: CLASS, custom_name, …}` (Keras 0).
  *
@@ -43,21 +50,22 @@ function modernEntry(item: Json, className: string, path: string): Entry {
     config,
     nested: containers.has(className) ? saved : undefined,
     inboundNodes: item['inbound_nodes'],
-    isOperation: isOperation(item, config),
+    isOperation: isOperation(item, className, config),
     path,
   };
 }
 
 /**
  * `.keras` files say in which module an operation lives; `.h5` files leave that out, but a layer always has `trainable`
- * or `dtype` in its config, and an operation neither.
+ * in its config but for a few, and an operation never (`dtype` is an argument of some, such as Cast).
  */
-function isOperation(item: Json, config: Json): boolean {
+function isOperation(item: Json, className: string, config: Json): boolean {
   const { module } = item;
   if (typeof module === 'string') return /^keras\.(src\.)?ops\b/.test(module);
   const nodes = item['inbound_nodes'];
   const isKeras3 = Array.isArray(nodes) && isJson(nodes[0]) && 'args' in nodes[0];
-  return isKeras3 && !('trainable' in config || 'dtype' in config || 'layers' in config);
+  const isLayer = 'trainable' in config || 'layers' in config || reticent.has(className);
+  return isKeras3 && !isLayer;
 }
 
 function keras0Entry(item: Json, path: string, where: Where): Entry {

@@ -1,5 +1,5 @@
 import { ToolkitError } from '../errors.ts';
-import type { FileRange } from './file-range.ts';
+import type { FileRange } from '../files/file-range.ts';
 
 /** Turns HDF5's errors, which are stacks of C frames, into FILE_UNREADABLE with the innermost reason. */
 export function guard<T>(range: FileRange, path: string, work: () => T): T {

@@ -1,4 +1,4 @@
-import { type FileRange, readBytes } from './file-range.ts';
+import { type FileRange, readBytes } from '../files/file-range.ts';
 
 /** Message types of an HDF5 object header (HDF5 file format specification, IV.A.2). */
 const externalFiles = 0x07;

@@ -1,4 +1,4 @@
-import { type FileRange, readBytes } from './file-range.ts';
+import { type FileRange, readBytes } from '../files/file-range.ts';
 
 const mark = Buffer.from('GCOL', 'latin1');
 const headBytes = 16;

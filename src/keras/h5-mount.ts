@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import type { FileRange } from './file-range.ts';
+import type { FileRange } from '../files/file-range.ts';
 import { holdsEndlessHeap } from './h5-heap.ts';
 
 /** Emscripten's file system, as far as it is used here. */

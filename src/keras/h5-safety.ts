@@ -1,5 +1,5 @@
 import { ToolkitError } from '../errors.ts';
-import type { FileRange } from './file-range.ts';
+import type { FileRange } from '../files/file-range.ts';
 
 /** KERAS_FILE_UNSAFE for what would lead out of the file: to be thrown by the caller. */
 export function unsafe(file: string, path: string, what: string): ToolkitError {

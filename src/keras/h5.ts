@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { ready } from 'h5wasm';
 import { ToolkitError } from '../errors.ts';
+import type { FileRange } from '../files/file-range.ts';
 import { sourceOf } from '../source.ts';
 import { type DType, dtypeBytes, sizeOf, type TensorSource } from '../tensor.ts';
-import type { FileRange } from './file-range.ts';
 import { guard } from './h5-fault.ts';
 import { claimedStringBytes, hasExternalStorage } from './h5-header.ts';
 import { withMemory } from './h5-memory.ts';
@@ -189,7 +189,8 @@ class OpenHdf5 implements Hdf5File {
       if (found) return found;
     }
     const isOpaque = metadata.type === this.#handle.module.H5T_class_t.H5T_OPAQUE.value;
-    if (isOpaque && metadata.size === 2 && this.attribute(path, 'dtype') === 'bfloat16') {
+    // Only the files of Keras 3's own layout say which type this is; no other of two bytes is written as opaque.
+    if (isOpaque && metadata.size === 2 && isBfloat16(this.attribute(path, 'dtype'))) {
       return 'bfloat16';
     }
     throw new ToolkitError(
@@ -224,6 +225,10 @@ class OpenHdf5 implements Hdf5File {
     if (!this.#isOpen) throw new Error(`Bug: ${this.file} was read after it was closed`);
     return guard(this.#handle.range, path, work);
   }
+}
+
+function isBfloat16(stated: AttributeValue | undefined): boolean {
+  return stated === undefined || stated === 'bfloat16';
 }
 
 /** HDF5 gives little-endian numbers whatever the file has. */

@@ -42,6 +42,7 @@ const classNames = table<string>({
   Deconv2D: 'Conv2DTranspose',
   Deconv3D: 'Conv3DTranspose',
   SyncBatchNormalization: 'BatchNormalization',
+  'Custom>CustomScaleLayer': 'CustomScaleLayer',
   GroupedQueryAttention: 'GroupQueryAttention',
   BatchNormalizationV1: 'BatchNormalization',
   BatchNormalizationV2: 'BatchNormalization',

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { ToolkitError } from '../errors.ts';
-import { type FileRange, openRange, readBytes } from './file-range.ts';
+import { type FileRange, openRange, readBytes } from '../files/file-range.ts';
 import { foreignError } from './foreign.ts';
 
 /** What kinds of files Keras and TensorFlow.js keep models in. */

@@ -2,8 +2,8 @@ import { ToolkitError } from '../errors.ts';
 import { isJson, type Json } from './config.ts';
 
 /**
- * Names of the files that a `.weights.json` of Keras 3 lists. Source: keras/src/saving/saving_lib.py,
- * ShardedH5IOStore. Throws KERAS_CONFIG_INVALID, and KERAS_FILE_UNSAFE for names that lead out of its folder.
+ * Names of the files that a `.weights.json` of Keras 3 lists; none for a model without weights. Source:
+ * keras/src/saving/saving_lib.py, ShardedH5IOStore. Throws KERAS_FILE_UNSAFE for names that lead out of its folder.
  */
 export function shardNames(json: Json, file: string): readonly string[] {
   const map = isJson(json['weight_map']) ? json['weight_map'] : {};
@@ -11,12 +11,6 @@ export function shardNames(json: Json, file: string): readonly string[] {
     Array.isArray(value) ? value : [value],
   );
   const unique = [...new Set(names)].filter((name) => typeof name === 'string');
-  if (unique.length === 0) {
-    throw new ToolkitError('KERAS_CONFIG_INVALID', 'The list of shards (weight_map) is empty', {
-      where: { file, path: '/weight_map' },
-      hint: 'Save the weights again with model.save_weights().',
-    });
-  }
   return unique.map((name) => plainName(name, file));
 }
 

@@ -1,9 +1,9 @@
 import { closeSync, existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ToolkitError, type Where } from '../errors.ts';
-import { type Archive, openArchive } from './archive.ts';
+import { type Archive, openArchive } from '../files/archive.ts';
+import { type FileRange, openRange, readBytes, readText } from '../files/file-range.ts';
 import { isJson, type Json, parseJson } from './config.ts';
-import { type FileRange, openRange, readBytes, readText } from './file-range.ts';
 import { archiveError, folderError, foreignError } from './foreign.ts';
 import { type Hdf5File, openHdf5 } from './h5.ts';
 import { recogniseRange } from './recognise.ts';

@@ -1,11 +1,11 @@
 import { closeSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ToolkitError, type Where } from '../errors.ts';
+import { type FileRange, openRange } from '../files/file-range.ts';
 import { sourceOf } from '../source.ts';
 import { byteLengthOf, type DType, dtypeBytes, type TensorSource } from '../tensor.ts';
 import { isJson, type Json } from './config.ts';
 import { mapped } from './elementwise.ts';
-import { type FileRange, openRange } from './file-range.ts';
 import { plainName } from './shards.ts';
 import { generationOfVersion, type Storage, type StoredWeights } from './stored.ts';
 

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { ToolkitError } from '../errors.ts';
 import { byteLengthOf, type TensorSource } from '../tensor.ts';
+import { readCard } from './card.ts';
 import { carried, carriedTensor, openSame, raw, tensorAt } from './carry.ts';
 import { mayLieOutside } from './external.ts';
 import type { GraphBuilder } from './graph.ts';
@@ -118,9 +119,22 @@ function checkKnown(
   const isInput = model.inputs.some(({ name }) => name === target);
   if (producers.has(target) || isInput) return;
   const known = model.nodes.flatMap(({ outputs }) => outputs).filter((name) => !name.includes('/'));
+  const values = `${known.slice(0, 60).join(', ')}${known.length > 60 ? ', …' : ''}`;
+  const layer = readCard(model).layers?.find(({ name }) => name === target);
+  if (layer?.output === null) {
+    throw new ToolkitError(
+      'ONNX_VALUE_UNKNOWN',
+      `The layer "${target}" has no value of its own in the graph: it was merged with the layer after it`,
+      {
+        where: { file: model.path },
+        hint: `Convert the Keras file again with --features ${target}, or take one of the values that it has: ${values}.`,
+      },
+    );
+  }
+  const own = layer ? `The value of this layer is called "${layer.output}". ` : '';
   throw new ToolkitError('ONNX_VALUE_UNKNOWN', `The graph has no value named "${target}"`, {
     where: { file: model.path },
-    hint: `Values that it has: ${known.slice(0, 60).join(', ')}${known.length > 60 ? ', …' : ''}.`,
+    hint: `${own}Values that it has: ${values}.`,
   });
 }
 
@@ -132,6 +146,8 @@ export interface Splice {
   readonly head: GraphBuilder;
   /** Metadata that is added, or replaced where the key is there already. */
   readonly metadata: Metadata;
+  /** Keys of the old metadata that are true no more. */
+  readonly withdrawn?: readonly string[];
   /** New numbers for weights of the part that stays, by initializer name. */
   readonly replaced?: ReadonlyMap<string, TensorSource>;
   readonly force?: boolean | undefined;
@@ -154,7 +170,7 @@ export async function spliceModel(
       if (at.number === modelField.graph) {
         return field(modelField.graph, splicedGraph(file, base, { splice, encode }));
       }
-      return isReplaced(file, at, splice.metadata) ? [] : [carried(file, at)];
+      return isReplaced(file, at, splice) ? [] : [carried(file, at)];
     });
   try {
     const last = metadataPieces(splice.metadata);
@@ -164,10 +180,10 @@ export async function spliceModel(
   }
 }
 
-function isReplaced(file: FileRanges, at: Field, metadata: Metadata): boolean {
+function isReplaced(file: FileRanges, at: Field, { metadata, withdrawn = [] }: Splice): boolean {
   if (at.number !== modelField.metadata) return false;
   const [key] = decodeEntry(file.read(at.content, at.end - at.content));
-  return key in metadata;
+  return key in metadata || withdrawn.includes(key);
 }
 
 /** A splice, and where its weights go. */

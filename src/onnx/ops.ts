@@ -41,6 +41,8 @@ interface ConvAttributes {
   readonly kernel_shape: Ints;
   readonly strides: Ints;
   readonly pads: Ints;
+  /** Pads that are worked out when the graph runs; `pads` must be zeros, which are left out. */
+  readonly auto_pad?: 'SAME_UPPER';
   readonly dilations: Ints;
   readonly group: number;
 }
@@ -49,6 +51,7 @@ interface PoolAttributes {
   readonly kernel_shape: Ints;
   readonly strides: Ints;
   readonly pads: Ints;
+  readonly auto_pad?: 'SAME_UPPER';
   readonly ceil_mode?: 0 | 1;
 }
 

@@ -34,6 +34,7 @@ interface Window {
   readonly pads: readonly number[];
   readonly dilations?: readonly number[];
   readonly ceil_mode?: 0 | 1;
+  readonly auto_pad?: 'SAME_UPPER';
 }
 
 function windowed(spatial: Shape, window: Window): Shape {
@@ -42,10 +43,17 @@ function windowed(spatial: Shape, window: Window): Shape {
     const kernel = ((window.kernel_shape[i] ?? 1) - 1) * (window.dilations?.[i] ?? 1) + 1;
     const pads = (window.pads[i] ?? 0) + (window.pads[i + rank] ?? 0);
     const stride = window.strides[i] ?? 1;
+    if (window.auto_pad) return shared(dim, stride);
     if (typeof dim === 'string') return stride === 1 && pads === kernel - 1 ? dim : `${dim}_out`;
     const steps = (dim + pads - kernel) / stride;
     return (window.ceil_mode === 1 ? Math.ceil(steps) : Math.floor(steps)) + 1;
   });
+}
+
+/** How many windows begin in `dim`, rounded up. */
+function shared(dim: Dim, stride: number): Dim {
+  if (stride === 1) return dim;
+  return typeof dim === 'number' ? Math.ceil(dim / stride) : `ceil(${dim}/${stride})`;
 }
 
 export function convolved(x: Shape, w: Shape, attributes: Window): Shape {

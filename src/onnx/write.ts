@@ -139,13 +139,36 @@ export async function writePieces(
 
 type OutputFile = Parameters<Parameters<typeof writeOutputs>[2]>[0][number];
 
+/**
+ * Writes the pieces one after the other, each while the next is being read.
+ *
+ * Sources read into the same buffer again and again, so that what is being written is a copy.
+ */
 async function writeAll(file: OutputFile, pieces: readonly Piece[]): Promise<void> {
-  for (const chunk of bytesOf(pieces)) {
-    let done = 0;
-    while (done < chunk.byteLength) {
-      const { bytesWritten } = await file.write(chunk, done);
-      done += bytesWritten;
+  const copies: [Uint8Array, Uint8Array] = [new Uint8Array(0), new Uint8Array(0)];
+  let writing = Promise.resolve();
+  try {
+    for (const chunk of bytesOf(pieces)) {
+      const [, spare] = copies;
+      const copy = spare.byteLength < chunk.byteLength ? new Uint8Array(chunk.byteLength) : spare;
+      copy.set(chunk);
+      copies.reverse();
+      copies[0] = copy;
+      await writing;
+      writing = writeChunk(file, copy.subarray(0, chunk.byteLength));
+      // Reading the next chunk may throw first.
+      writing.catch(() => undefined);
     }
+  } finally {
+    await writing;
+  }
+}
+
+async function writeChunk(file: OutputFile, chunk: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < chunk.byteLength) {
+    const { bytesWritten } = await file.write(chunk, done);
+    done += bytesWritten;
   }
 }
 

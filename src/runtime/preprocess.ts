@@ -56,14 +56,26 @@ export function batchShape({ size, color, layout }: Preprocess, count: number): 
  * Throws MODEL_CARD_INVALID for a mode that is not defined for grey pictures.
  */
 export function preprocessor(preprocess: Preprocess): Preprocessor {
-  const { size, layout, resize: interpolation } = preprocess;
+  const { size, resize: interpolation } = preprocess;
+  const write = pixelWriter(preprocess);
+  return (pixels, out, start) => write(resize(pixels, size, interpolation).data, out, start);
+}
+
+/**
+ * The same for pixels that have the model's size already.
+ *
+ * Throws MODEL_CARD_INVALID as `preprocessor` does.
+ */
+export function pixelWriter(
+  preprocess: Preprocess,
+): (data: Uint8Array, out: Float32Array, start: number) => void {
+  const { size, layout } = preprocess;
   const channels = colors[preprocess.color];
   const tables = channels.map((channel) => tableOf(preprocess, channel));
   const plane = size[0] * size[1];
   const isPlanar = layout === 'nchw';
   const step = isPlanar ? 1 : channels.length;
-  return (pixels, out, start) => {
-    const { data } = resize(pixels, size, interpolation);
+  return (data, out, start) => {
     channels.forEach((channel, c) => {
       const table = tables[c] ?? new Float32Array(256);
       let to = start + (isPlanar ? c * plane : c);

@@ -8,6 +8,8 @@ export interface InferTensor {
   readonly shape: readonly number[];
   /** Little-endian numbers in row-major order; for BYTES, one array of bytes an element. */
   readonly data: Uint8Array | readonly Uint8Array[];
+  /** Of UINT8: pixels of decoded pictures, [N, H, W, channels], whatever the shape says; the worker makes the model's FP32 of them. */
+  readonly isPixels?: boolean | undefined;
 }
 
 /** An output that is asked for. */

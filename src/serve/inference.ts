@@ -13,7 +13,6 @@ import type { Pictures } from './pictures.ts';
 import type { ServedVersion } from './served.ts';
 import { findTarget, type Target } from './target.ts';
 import { markTold } from './told.ts';
-import { bytesIn } from './views.ts';
 import type { JobResult } from './waiting.ts';
 
 /** What the walk of a request needs. */
@@ -112,7 +111,7 @@ async function answered(
   return { outputs, timing: { queueNs, computeInputNs, computeInferNs, computeOutputNs } };
 }
 
-/** The inputs with pictures decoded to the numbers that the model takes. */
+/** The inputs with pictures decoded to pixels of the size that the model takes. */
 async function decoded(
   pictures: Pictures,
   { request, target, checked }: Walk,
@@ -126,7 +125,7 @@ async function decoded(
   if (!about || !port || !input || input.data instanceof Uint8Array) return checked.inputs;
   const { size, layout, color } = about.preprocess;
   const channels = color === 'gray' ? 1 : 3;
-  const bytes = input.data.length * channels * size[0] * size[1] * 4;
+  const bytes = input.data.length * channels * size[0] * size[1];
   if (bytes > target.served.settings.maxWaitingBytes) {
     throw new ToolkitError(
       'REQUEST_TOO_LARGE',
@@ -151,11 +150,10 @@ async function decoded(
       }
     }),
   );
-  const width = rows[0]?.length ?? 0;
-  const data = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => data.set(row, i * width));
+  const [only] = rows;
+  const data = rows.length === 1 && only ? only : Buffer.concat(rows);
   const shape = [rows.length, ...(layout === 'nchw' ? [channels, ...size] : [...size, channels])];
-  const tensor: InferTensor = { name: port.name, datatype: 'FP32', shape, data: bytesIn(data) };
+  const tensor: InferTensor = { name: port.name, datatype: 'UINT8', shape, data, isPixels: true };
   return checked.inputs.with(at, tensor);
 }
 

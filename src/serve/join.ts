@@ -28,11 +28,11 @@ export function joinedRun(
   const added = rule.kind === 'fixed' ? rule.size - rows : 0;
   const inputs: RunTensor[] = [];
   let end = 0;
-  for (const [at, { name, datatype, shape }] of first.entries()) {
+  for (const [at, { name, datatype, shape, isPixels }] of first.entries()) {
     const isJoined = rule.kind !== 'none';
     const runShape = isJoined ? [rows + added, ...shape.slice(1)] : shape;
     const texts = datatype === 'BYTES' ? textsOf(members, at, added) : undefined;
-    inputs.push({ name, datatype, shape: runShape, offset: end, texts });
+    inputs.push({ name, datatype, shape: runShape, offset: end, texts, isPixels });
     end += Math.ceil((sizeOf(runShape) * datatypes[datatype].bytes) / alignment) * alignment;
   }
   const buffer = new ArrayBuffer(end);

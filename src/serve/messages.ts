@@ -51,6 +51,8 @@ export interface RunTensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly offset: number;
+  /** As in `InferTensor`. */
+  readonly isPixels?: boolean | undefined;
   readonly texts?: readonly string[] | undefined;
 }
 
@@ -112,5 +114,5 @@ export type FromWorker =
       readonly inferNs: number;
     }
   | { readonly kind: 'released' }
-  | { readonly kind: 'pixels'; readonly id: number; readonly data: Float32Array }
+  | { readonly kind: 'pixels'; readonly id: number; readonly data: Uint8Array }
   | FaultMessage;

@@ -23,7 +23,7 @@ interface Order {
   readonly bytes: Uint8Array;
   readonly preprocess: Preprocess;
   readonly leaving: Leaving | undefined;
-  resolve(row: Float32Array): void;
+  resolve(row: Uint8Array): void;
   reject(fault: unknown): void;
 }
 
@@ -52,12 +52,12 @@ export class Pictures {
     this.#limits = limits;
   }
 
-  /** One row of the model's input. Throws IMAGE_UNREADABLE, SERVER_BUSY, REQUEST_CANCELLED, WORKER_LOST. */
+  /** The pixels of one row of the model's input. Throws IMAGE_UNREADABLE, SERVER_BUSY, REQUEST_CANCELLED, WORKER_LOST. */
   async row(
     bytes: Uint8Array,
     preprocess: Preprocess,
     leaving: Leaving | undefined,
-  ): Promise<Float32Array> {
+  ): Promise<Uint8Array> {
     if (this.#line.length >= this.#limits.maxWaiting) {
       throw new ToolkitError(
         'SERVER_BUSY',
@@ -97,7 +97,7 @@ export class Pictures {
         continue;
       }
       // A copy of its own can change hands; the request's bytes may share their buffer with others.
-      const bytes = Uint8Array.from(picture);
+      const bytes = new Uint8Array(picture);
       this.#worker().post({ kind: 'picture', id, bytes, preprocess, maxPixels }, [bytes.buffer]);
     }
   }

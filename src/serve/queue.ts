@@ -146,7 +146,8 @@ export class Queue<Instance> {
 
   #keyOf({ inputs }: Job): string {
     if (this.#rule.kind === 'none') return '';
-    return inputs.map(({ shape }) => shape.slice(1).join('x')).join();
+    // Pixels and the numbers that are made of them have the same shape.
+    return inputs.map(({ datatype, shape }) => [datatype, ...shape.slice(1)].join('x')).join();
   }
 
   /** The run at the head of the line, taken out of it; `undefined` if there is none, or none yet. */

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { ToolkitError } from '../errors.ts';
 import type { Provider } from '../runtime/providers.ts';
+import { sizeOf } from '../tensor.ts';
+import { datatypes } from './datatypes.ts';
 import type { BatchEvent } from './events.ts';
 import { InUse } from './in-use.ts';
 import type { Instance } from './instance.ts';
@@ -87,7 +89,7 @@ export async function openVersion(opening: Opening): Promise<ServedVersion> {
   try {
     const maxRows = maxRowsOf(pool.spec, config, maxBatchSize);
     const statistics = new Statistics();
-    const limits = { ...settings, maxRows: maxRows ?? 1 };
+    const limits = { ...settings, maxRows: joinedRowsOf(pool.spec, maxRows ?? 1) };
     queue = new Queue(pool, limits, (event) => {
       statistics.run(event);
       opening.onBatch({ model: name, version, ...event });
@@ -136,6 +138,24 @@ function maxRowsOf(
     `max_batch_size is ${config.maxBatchSize ?? 0}, but the model has no batch: ${batch.reason}`,
     { hint: 'Say max_batch_size: 0, or leave it out.' },
   );
+}
+
+/**
+ * What a processor's caches hold: a MobileNet takes 3.3 ms of a core for a row of 0.6 MB in runs of 4 rows, 4.1 ms in
+ * runs of 32, and whoever comes next waits for the whole run.
+ */
+const joinedBytes = 4 * 1024 * 1024;
+
+/** Rows of different requests that share a run. A request of more rows is run as it is. */
+function joinedRowsOf({ batch, inputs, provider }: ModelSpec, maxRows: number): number {
+  const shapes = inputs.map(({ shape, datatype }) => ({ row: shape.slice(1), datatype }));
+  const isKnown = shapes.every(({ row }) => row.every((dim) => dim > 0));
+  if (provider !== 'cpu' || batch.kind !== 'dynamic' || !isKnown) return maxRows;
+  const rowBytes = shapes.reduce(
+    (sum, { row, datatype }) => sum + sizeOf(row) * datatypes[datatype].bytes,
+    0,
+  );
+  return Math.max(1, Math.min(maxRows, Math.floor(joinedBytes / Math.max(1, rowBytes))));
 }
 
 function powersUpTo(most: number): number[] {

@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { ToolkitError } from '../errors.ts';
 import { describeModel } from '../runtime/describe.ts';
+import type { Preprocess } from '../runtime/model.ts';
+import { pixelWriter } from '../runtime/preprocess.ts';
 import {
   openSession,
   type Port,
@@ -33,6 +35,11 @@ import { bytesIn, numbersOf } from './views.ts';
  * It must never be ended from outside while a run is under way: onnxruntime takes the whole process with it.
  */
 let session: Session | undefined;
+/** How the open model takes pictures; absent where it takes none. */
+let pixelsAs: Preprocess | undefined;
+let writePixels: ReturnType<typeof pixelWriter> | undefined;
+/** The numbers of the last run's pixels, whose place the next run takes: new memory for each costs more than writing it. */
+let numbers = new Float32Array(0);
 
 async function answer(message: ToWorker): Promise<void> {
   switch (message.kind) {
@@ -45,6 +52,7 @@ async function answer(message: ToWorker): Promise<void> {
     case 'release':
       await session?.close();
       session = undefined;
+      numbers = new Float32Array(0);
       send({ kind: 'released' });
       return;
     case 'close':
@@ -61,6 +69,9 @@ async function open(message: OpenMessage): Promise<void> {
   const batch = await batchRule(opened, message.batched);
   if (batch.kind === 'dynamic') await warmUp(opened, message.warm);
   if (batch.kind === 'fixed') await warmUp(opened, [batch.size]);
+  const about = describeModel(path);
+  pixelsAs = about.pictures?.preprocess;
+  writePixels = undefined;
   send({
     kind: 'opened',
     path,
@@ -68,7 +79,7 @@ async function open(message: OpenMessage): Promise<void> {
       inputs: opened.inputs.map(specOf),
       outputs: opened.outputs.map(specOf),
       batch,
-      about: describeModel(path),
+      about,
       provider: opened.provider,
       isPartlyOnCpu: opened.isPartlyOnCpu,
     },
@@ -119,9 +130,21 @@ async function run({ id, inputs, buffer, outputs }: RunMessage): Promise<void> {
 
 function tensorOf(input: RunTensor, buffer: ArrayBuffer): Tensor | TextTensor {
   const { shape, offset } = input;
+  if (input.isPixels === true) return pixelTensor(input, buffer);
   const { dtype } = datatypes[input.datatype];
   if (dtype === 'string') return { dtype, shape, data: input.texts ?? [] };
   return { dtype, shape, data: numbersOf(dtype, buffer, { offset, count: sizeOf(shape) }) };
+}
+
+function pixelTensor({ shape, offset }: RunTensor, buffer: ArrayBuffer): Tensor {
+  if (!pixelsAs) throw new Error('Bug: pixels for a model that takes no pictures');
+  writePixels ??= pixelWriter(pixelsAs);
+  const [size, width] = [sizeOf(shape), sizeOf(shape.slice(1))];
+  if (numbers.length < size) numbers = new Float32Array(size);
+  for (let at = 0; at < size; at += width) {
+    writePixels(new Uint8Array(buffer, offset + at, width), numbers, at);
+  }
+  return { dtype: 'float32', shape, data: numbers.subarray(0, size) };
 }
 
 function outputOf(name: string, { dtype, shape, data }: Tensor | TextTensor): RunOutput {

@@ -20,12 +20,24 @@ const entry = z.object({
   check: z.string(),
 });
 
+/** Where a row of features lies. */
+export interface RowPlace {
+  /** A file of float32 rows. */
+  readonly file: string;
+  readonly row: number;
+}
+
 /** Rows of features by the content of the image they are of. */
 export interface FeatureStore {
   /** The rows of those images that have one. */
   readonly read: (images: ReadonlySet<string>) => Promise<ReadonlyMap<string, Float32Array>>;
-  /** Keeps rows; what was added before stays when a later one fails. */
-  readonly append: (images: readonly string[], rows: readonly Float32Array[]) => Promise<void>;
+  /** Where those rows lie. All are looked through for damage, 16 MiB at a time. */
+  readonly find: (images: ReadonlySet<string>) => Promise<ReadonlyMap<string, RowPlace>>;
+  /** Keeps rows, and says where; what was added before stays when a later one fails. */
+  readonly append: (
+    images: readonly string[],
+    rows: readonly Float32Array[],
+  ) => Promise<readonly RowPlace[]>;
   readonly close: () => Promise<void>;
 }
 
@@ -42,21 +54,18 @@ export function openStore(folder: string, key: string, width: number): FeatureSt
   return {
     async read(images) {
       const found = new Map<string, Float32Array>();
-      const names = await readdir(place).catch(() => []);
-      for (const name of names.filter((each) => each.endsWith('.jsonl')).toSorted()) {
-        const text = await readFile(join(place, name), 'utf8');
-        const entries = text
-          .split('\n')
-          .flatMap(entryOf)
-          .filter(({ image }) => images.has(image) && !found.has(image));
-        await readSegment(join(place, name.replace(/jsonl$/, 'f32')), { entries, width, found });
-      }
+      for await (const { image, row } of keptRows(place, { images, width })) found.set(image, row);
+      return found;
+    },
+    async find(images) {
+      const found = new Map<string, RowPlace>();
+      for await (const { image, at } of keptRows(place, { images, width })) found.set(image, at);
       return found;
     },
     async append(images, rows) {
       try {
         segment ??= await newSegment(place);
-        await appendRows(segment, images, rows);
+        return await appendRows(segment, images, rows);
       } catch (error) {
         throw outputFault(error, place);
       }
@@ -79,16 +88,41 @@ function entryOf(line: string): readonly Entry[] {
   }
 }
 
-interface Reading {
-  readonly entries: readonly Entry[];
-  readonly width: number;
-  readonly found: Map<string, Float32Array>;
+interface KeptRow {
+  readonly image: string;
+  readonly row: Float32Array;
+  readonly at: RowPlace;
+}
+
+/** The whole rows of those images, each once. */
+async function* keptRows(
+  place: string,
+  { images, width }: { readonly images: ReadonlySet<string>; readonly width: number },
+): AsyncIterable<KeptRow> {
+  const found = new Set<string>();
+  const names = await readdir(place).catch(() => []);
+  for (const name of names.filter((each) => each.endsWith('.jsonl')).toSorted()) {
+    const text = await readFile(join(place, name), 'utf8');
+    const entries = text
+      .split('\n')
+      .flatMap(entryOf)
+      .filter(({ image }) => images.has(image) && !found.has(image));
+    const file = join(place, name.replace(/jsonl$/, 'f32'));
+    for await (const kept of segmentRows(file, entries, width)) {
+      found.add(kept.image);
+      yield kept;
+    }
+  }
 }
 
 /** Neighbouring rows are read together, in pieces of at most this many bytes. */
 const pieceBytes = 16 * 1024 * 1024;
 
-async function readSegment(path: string, { entries, width, found }: Reading): Promise<void> {
+async function* segmentRows(
+  path: string,
+  entries: readonly Entry[],
+  width: number,
+): AsyncIterable<KeptRow> {
   const file = entries.length > 0 ? await open(path).catch(() => undefined) : undefined;
   if (!file) return;
   const rowBytes = width * 4;
@@ -97,10 +131,12 @@ async function readSegment(path: string, { entries, width, found }: Reading): Pr
       const numbers = new Float32Array(run.length * width);
       const first = run[0]?.row ?? 0;
       await file.read(bytesOf(numbers), 0, numbers.byteLength, first * rowBytes);
-      run.forEach(({ image, check }, i) => {
-        const row = numbers.subarray(i * width, (i + 1) * width);
-        if (checkOf(bytesOf(row)) === check) found.set(image, row);
-      });
+      const rows = run.map(({ image, row }, i) => ({
+        image,
+        row: numbers.subarray(i * width, (i + 1) * width),
+        at: { file: path, row },
+      }));
+      yield* rows.filter(({ row }, i) => checkOf(bytesOf(row)) === run[i]?.check);
     }
   } finally {
     await file.close();
@@ -120,6 +156,8 @@ function runsOf(entries: readonly Entry[], most: number): readonly (readonly Ent
 }
 
 interface Segment {
+  /** Of the data. */
+  readonly path: string;
   readonly data: FileHandle;
   readonly index: FileHandle;
   rows: number;
@@ -128,9 +166,10 @@ interface Segment {
 async function newSegment(place: string): Promise<Segment> {
   await mkdir(place, { recursive: true });
   const name = `${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`;
-  const data = await open(join(place, `${name}.f32`), 'ax');
+  const path = join(place, `${name}.f32`);
+  const data = await open(path, 'ax');
   try {
-    return { data, index: await open(join(place, `${name}.jsonl`), 'ax'), rows: 0 };
+    return { path, data, index: await open(join(place, `${name}.jsonl`), 'ax'), rows: 0 };
   } catch (error) {
     await data.close();
     throw error;
@@ -141,14 +180,16 @@ async function appendRows(
   segment: Segment,
   images: readonly string[],
   rows: readonly Float32Array[],
-): Promise<void> {
+): Promise<readonly RowPlace[]> {
+  const first = segment.rows;
   const lines = rows.map((row, i) => {
     const check = checkOf(bytesOf(row));
-    return JSON.stringify({ image: images[i], row: segment.rows + i, check });
+    return JSON.stringify({ image: images[i], row: first + i, check });
   });
   await segment.data.appendFile(Buffer.concat(rows.map(bytesOf)));
   await segment.index.appendFile(`${lines.join('\n')}\n`);
   segment.rows += rows.length;
+  return rows.map((_, i) => ({ file: segment.path, row: first + i }));
 }
 
 function bytesOf(row: Float32Array): Uint8Array {

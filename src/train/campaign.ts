@@ -4,7 +4,7 @@ import { augmentSchema } from './augment/settings.ts';
 import { type FeatureCut, popLayer } from './cut.ts';
 import { arraySource } from './data/arrays.ts';
 import { imageSource } from './data/images.ts';
-import { listSplit } from './data/listing.ts';
+import { byAbsolutePath, listSplit, withSoftSamples } from './data/listing.ts';
 import type { DataSource, SourceEvents } from './data/source.ts';
 import { type HeadActivation, type HeadLayer, parseHead } from './heads/head-text.ts';
 import type { LossName } from './losses.ts';
@@ -73,6 +73,7 @@ function openSource(
   if (arrays) {
     if (train !== undefined)
       throw wrong('Folders of pictures and arrays were given, where one is expected');
+    if (options.softSamples) throw wrong('Pictures with scores cannot join arrays');
     const files = { ...arrays, split, isClasses: arrays.task !== 'regression' };
     return arraySource(files, { provider, threads }, events);
   }
@@ -112,7 +113,9 @@ async function openImages(
     workers,
     memory,
   };
-  return imageSource(await listSplit(train, { valid, split }), { ...given, softTargets }, events);
+  const softSamples = byAbsolutePath(options.softSamples ?? new Map());
+  const listing = withSoftSamples(await listSplit(train, { valid, split }), softSamples);
+  return imageSource(listing, { ...given, softTargets, softSamples }, events);
 }
 
 interface End extends Pick<FeatureCut, 'at' | 'dropout' | 'removed'> {

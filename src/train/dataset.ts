@@ -2,27 +2,25 @@ import { createHash } from 'node:crypto';
 import { relative, sep } from 'node:path';
 import type { Preprocess } from '../onnx/card.ts';
 import type { StoredModel } from '../onnx/read.ts';
-import { type BatchOptions, type ImageBatch, imageBatches } from '../runtime/batches.ts';
+import { imageBatches } from '../runtime/batches.ts';
 import {
   type ImageFolder,
   type LabelledFile,
   listImageFolder,
   type SkippedFile,
 } from '../runtime/folder.ts';
-import { type LoadedModel, type LoadOptions, loadModel } from '../runtime/model.ts';
-import { onnxruntimeVersion } from '../runtime/session.ts';
-import { defaultCacheFolder, type FeatureStore, openStore } from './cache.ts';
+import type { FeatureStore, RowPlace } from './cache.ts';
 import type { FeatureCut } from './cut.ts';
-import { fileDigest, prefixDigest } from './digest.ts';
+import { fileDigest } from './digest.ts';
+import type { FeatureOptions } from './feature-options.ts';
+import { featureRows, openWork, type Work } from './feature-work.ts';
 import { noImages } from './folders.ts';
 
-/** Features and classes of a folder of images, in the order of the files. */
-export interface FeatureSet {
+/** Images of which there are features, with their classes, in the order of the files. */
+interface ListedFeatures {
   /** Names of the sub-folders, sorted by code point. */
   readonly classes: readonly string[];
   readonly width: number;
-  /** [images, width]. */
-  readonly features: Float32Array;
   /** Index of the class of each image. */
   readonly labels: Uint32Array;
   /** Path of each image, relative to the folder, with slashes. */
@@ -36,43 +34,21 @@ export interface FeatureSet {
   readonly fingerprint: string;
 }
 
+/** Features and classes of a folder of images, in the order of the files. */
+export interface FeatureSet extends ListedFeatures {
+  /** [images, width]. */
+  readonly features: Float32Array;
+}
+
+/** The same where the features stay on disk. */
+export interface StoredFeatures extends ListedFeatures {
+  /** Where the row of each image lies. */
+  readonly places: readonly RowPlace[];
+}
+
 /** Pictures of a folder, or some of them. */
 export interface ImageListing extends ImageFolder {
   readonly folder: string;
-}
-
-/** How pictures are changed before they go through the model. */
-export interface FeatureVariant {
-  /** Stands for all that the changes depend on besides the picture. */
-  readonly key: string;
-  /** The pictures as `imageBatches` gives them, but changed; `digests` are those of their files. */
-  readonly batches: (
-    files: readonly LabelledFile[],
-    digests: readonly (string | undefined)[],
-    options: BatchOptions,
-  ) => AsyncIterable<ImageBatch>;
-}
-
-/** How features are computed. */
-export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads' | 'preprocess'> {
-  /** Folder of the cache, or false for none. Default: see `defaultCacheFolder`. */
-  readonly cache?: string | false | undefined;
-  /** Changes of the pictures; none by default. */
-  readonly variant?: FeatureVariant | undefined;
-  /** Images a run. Default 16. */
-  readonly batch?: number | undefined;
-  /** An image that cannot be read is an error instead of being passed over. Default false. */
-  readonly strict?: boolean | undefined;
-  readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
-  readonly onProgress?: ((progress: FeatureProgress) => void) | undefined;
-}
-
-/** How far features are. */
-export interface FeatureProgress {
-  readonly done: number;
-  readonly total: number;
-  /** How many of those done came from the cache. */
-  readonly cached: number;
 }
 
 /**
@@ -89,6 +65,67 @@ export async function extractFeatures(
   images: string | ImageListing,
   options: FeatureOptions = {},
 ): Promise<FeatureSet> {
+  const { rows, ...listed } = await listedRows(model, { cut, keeping: inMemory }, images, options);
+  const features = new Float32Array(rows.length * cut.width);
+  rows.forEach((row, i) => features.set(row, i * cut.width));
+  return { ...listed, features };
+}
+
+/**
+ * The same, where the rows stay in the cache's files: holds no more than 16 MiB and one batch of images.
+ *
+ * Throws what `extractFeatures` throws, and OUTPUT_UNWRITABLE.
+ */
+export async function storeFeatures(
+  model: StoredModel,
+  cut: Pick<FeatureCut, 'at' | 'width'>,
+  images: ImageListing,
+  options: FeatureOptions & { readonly cache?: string | undefined },
+): Promise<StoredFeatures> {
+  const { rows, ...listed } = await listedRows(model, { cut, keeping: onDisk }, images, options);
+  return { ...listed, places: rows };
+}
+
+/** What is held of the rows: themselves, or where they lie. */
+interface Keeping<Row> {
+  readonly find: (
+    store: FeatureStore | undefined,
+    images: ReadonlySet<string>,
+  ) => Promise<ReadonlyMap<string, Row>>;
+  readonly keep: (
+    store: FeatureStore | undefined,
+    images: readonly string[],
+    rows: readonly Float32Array[],
+  ) => Promise<readonly Row[]>;
+}
+
+const inMemory: Keeping<Float32Array> = {
+  find: async (store, images) => (await store?.read(images)) ?? new Map(),
+  async keep(store, images, rows) {
+    await store?.append(images, rows);
+    return rows;
+  },
+};
+
+const onDisk: Keeping<RowPlace> = {
+  find: (store, images) => storeOf(store).find(images),
+  keep: (store, images, rows) => storeOf(store).append(images, rows),
+};
+
+function storeOf(store: FeatureStore | undefined): FeatureStore {
+  if (store) return store;
+  throw new Error('Bug: features can stay on disk only where a cache is');
+}
+
+async function listedRows<Row>(
+  model: StoredModel,
+  {
+    cut,
+    keeping,
+  }: { readonly cut: Pick<FeatureCut, 'at' | 'width'>; readonly keeping: Keeping<Row> },
+  images: string | ImageListing,
+  options: FeatureOptions,
+): Promise<ListedFeatures & { readonly rows: readonly Row[] }> {
   const { folder, classes, files, skipped } =
     typeof images === 'string' ? { folder: images, ...(await listImageFolder(images)) } : images;
   for (const skip of skipped) options.onSkip?.(skip);
@@ -97,47 +134,12 @@ export async function extractFeatures(
   try {
     const digests = await digestsOf(files);
     const wanted = { files, images: digests, width: cut.width };
-    const rows = await rowsOf(work, wanted, options);
+    const rows = await rowsOf(work, { wanted, keeping }, options);
     const { preprocess } = work.model;
     const listed = { folder, classes, ...wanted };
     return { ...setOf(listed, rows, skipped), preprocess };
   } finally {
     await work.close();
-  }
-}
-
-/** Goes up when pictures of the same content are decoded or resized to other numbers than before. */
-const picturesVersion = 1;
-
-interface Work {
-  readonly model: LoadedModel;
-  readonly at: string;
-  readonly store: FeatureStore | undefined;
-  readonly close: () => Promise<void>;
-}
-
-async function openWork(
-  model: StoredModel,
-  { at, width }: Pick<FeatureCut, 'at' | 'width'>,
-  options: FeatureOptions,
-): Promise<Work> {
-  const { provider, threads, preprocess } = options;
-  const loaded = await loadModel(model.path, { provider, threads, preprocess, outputs: [at] });
-  try {
-    const { cache = defaultCacheFolder() } = options;
-    const made = [picturesVersion, onnxruntimeVersion, loaded.session.provider];
-    const changed = options.variant ? [options.variant.key] : [];
-    const key = [prefixDigest(model, at), loaded.preprocess, made, width, ...changed];
-    const name = createHash('sha256').update(JSON.stringify(key)).digest('hex');
-    const store = cache === false ? undefined : openStore(cache, name, width);
-    const close = async (): Promise<void> => {
-      await store?.close();
-      await loaded.close();
-    };
-    return { model: loaded, at, store, close };
-  } catch (error) {
-    await loaded.close();
-    throw error;
   }
 }
 
@@ -160,17 +162,21 @@ interface Wanted {
   readonly width: number;
 }
 
-interface Rows {
+interface Rows<Row> {
   /** By path; a file that could not be read has none. */
-  readonly byPath: ReadonlyMap<string, Float32Array>;
+  readonly byPath: ReadonlyMap<string, Row>;
   readonly cached: number;
   readonly skipped: readonly SkippedFile[];
 }
 
-async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Promise<Rows> {
+async function rowsOf<Row>(
+  work: Work,
+  { wanted, keeping }: { readonly wanted: Wanted; readonly keeping: Keeping<Row> },
+  options: FeatureOptions,
+): Promise<Rows<Row>> {
   const digests = new Map(wanted.files.map(({ path }, i) => [path, wanted.images[i]]));
   const total = wanted.files.length;
-  const byPath = await storedRows(work.store, digests);
+  const byPath = await storedRows(work.store, digests, keeping);
   const cached = byPath.size;
   let done = cached;
   options.onProgress?.({ done, total, cached });
@@ -183,15 +189,14 @@ async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Prom
   const { preprocess, fixedBatch } = work.model;
   const { strict, variant } = options;
   const how = { preprocess, batch: fixedBatch ?? options.batch ?? 16, strict, onSkip };
-  const own = missing.map(({ path }) => digests.get(path));
-  const batches = variant ? variant.batches(missing, own, how) : imageBatches(missing, how);
+  const asked = missing.map(({ path }) => digests.get(path));
+  const batches = variant ? variant.batches(missing, asked, how) : imageBatches(missing, how);
   for await (const images of batches) {
     const rows = await featureRows(work, images, wanted.width);
-    images.files.forEach((path, i) => byPath.set(path, rows[i] ?? new Float32Array(0)));
-    await work.store?.append(
-      images.files.map((path) => digests.get(path) ?? ''),
-      rows,
-    );
+    const own = images.files.map((path) => digests.get(path) ?? '');
+    for (const [i, row] of (await keeping.keep(work.store, own, rows)).entries()) {
+      byPath.set(images.files[i] ?? '', row);
+    }
     done = byPath.size + skipped.length;
     options.onProgress?.({ done, total, cached });
   }
@@ -201,40 +206,19 @@ async function rowsOf(work: Work, wanted: Wanted, options: FeatureOptions): Prom
 }
 
 /** The rows that are kept already, by path. */
-async function storedRows(
+async function storedRows<Row>(
   store: FeatureStore | undefined,
   digests: ReadonlyMap<string, string | undefined>,
-): Promise<Map<string, Float32Array>> {
-  const rows = new Map<string, Float32Array>();
+  { find }: Keeping<Row>,
+): Promise<Map<string, Row>> {
+  const rows = new Map<string, Row>();
   const images = new Set([...digests.values()].filter((image) => image !== undefined));
-  const known = await store?.read(images);
+  const known = await find(store, images);
   for (const [path, image] of digests) {
-    const row = image === undefined ? undefined : known?.get(image);
-    if (row) rows.set(path, row);
+    const row = image === undefined ? undefined : known.get(image);
+    if (row !== undefined) rows.set(path, row);
   }
   return rows;
-}
-
-async function featureRows(
-  { model, at }: Work,
-  {
-    data,
-    shape,
-    files,
-  }: { data: Float32Array; shape: readonly number[]; files: readonly string[] },
-  width: number,
-): Promise<readonly Float32Array[]> {
-  const count = model.fixedBatch ?? files.length;
-  const elements = data.length / files.length;
-  const filled = count === files.length ? data : new Float32Array(count * elements);
-  if (filled !== data) filled.set(data);
-  const feed = { dtype: 'float32', shape: shape.with(0, count), data: filled } as const;
-  const results = await model.session.run({ [model.input.name]: feed }, [at]);
-  const features = results[at]?.data;
-  if (!(features instanceof Float32Array) || features.length !== count * width) {
-    throw new Error(`Bug: "${at}" should be float32 of ${width} numbers an image`);
-  }
-  return files.map((_, i) => features.slice(i * width, (i + 1) * width));
 }
 
 interface Listed extends Wanted {
@@ -242,22 +226,23 @@ interface Listed extends Wanted {
   readonly classes: readonly string[];
 }
 
-function setOf(
+function setOf<Row>(
   { folder, classes, files, images, width }: Listed,
-  { byPath, cached, skipped }: Rows,
+  { byPath, cached, skipped }: Rows<Row>,
   passedOver: readonly SkippedFile[],
-): Omit<FeatureSet, 'preprocess'> {
+): Omit<ListedFeatures, 'preprocess'> & { readonly rows: readonly Row[] } {
   const read = files.filter(({ path }) => byPath.has(path));
   if (read.length === 0) throw noImages(folder);
-  const features = new Float32Array(read.length * width);
-  read.forEach(({ path }, i) => features.set(byPath.get(path) ?? [], i * width));
   const content = files.flatMap(({ path, label }, i) =>
     byPath.has(path) ? [`${classes[label]} ${images[i]}`] : [],
   );
   return {
     classes,
     width,
-    features,
+    rows: read.flatMap(({ path }) => {
+      const row = byPath.get(path);
+      return row === undefined ? [] : [row];
+    }),
     labels: Uint32Array.from(read, ({ label }) => label),
     files: read.map(({ path }) => relative(folder, path).replaceAll(sep, '/')),
     skipped: [...passedOver, ...skipped],

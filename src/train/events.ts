@@ -1,8 +1,8 @@
 import type { SkippedFile } from '../runtime/folder.ts';
 import type { Baselines } from './baselines.ts';
 import type { Part } from './data/source.ts';
-import type { FeatureProgress } from './dataset.ts';
 import type { StageRecord } from './epoch.ts';
+import type { FeatureProgress } from './feature-options.ts';
 import type { PlanReport } from './plan/report.ts';
 
 /** What happens while a model is fine-tuned, in order. */
@@ -22,4 +22,13 @@ export type TrainEvent =
   /** A stage ended before its last epoch; the weights are those of the best one, or of the last good one. */
   | { readonly kind: 'ended'; readonly stage: number; readonly why: 'stopped' | 'diverged' }
   | ({ readonly kind: 'baselines' } & Baselines)
+  /** Pictures without a class got the scores of the model so far, and join the training ones. */
+  | {
+      readonly kind: 'pseudoLabels';
+      readonly folder: string;
+      /** How many are most likely of each class. */
+      readonly images: Readonly<Record<string, number>>;
+      /** Mean of the highest scores. */
+      readonly confidence: number;
+    }
   | { readonly kind: 'done'; readonly output: string; readonly bytes: number };

@@ -1,7 +1,8 @@
 import type { GraphBuilder, Node } from '../onnx/graph.ts';
 import type { Value } from '../tensor.ts';
+import { productColumns, productRows } from './fused/product.ts';
 
-/** Names of the two values of which a gradient is the product xᵀ · dy: x [n, rows], dy [n, columns]. */
+/** Names of the factors of a gradient xᵀ · dy, ordered for `product`: x [rows / 4, n, 4], dy [columns / 8, n, 8]. */
 export interface FactorNames {
   readonly x: string;
   readonly dy: string;
@@ -21,18 +22,34 @@ const largeKernel = 2 ** 22;
 export function takeFactors(graph: GraphBuilder, gradient: Value): FactorNames | undefined {
   const [rows, columns] = gradient.shape;
   if (typeof rows !== 'number' || typeof columns !== 'number') return undefined;
+  if (rows * columns < largeKernel || rows % productRows > 0 || columns % productColumns > 0) {
+    return undefined;
+  }
   const at = graph.nodes.findIndex(({ outputs }) => outputs[0].name === gradient.name);
   const node = graph.nodes[at];
-  if (!node || rows * columns < largeKernel || !isProduct(node)) return undefined;
+  if (!node || !isProduct(node)) return undefined;
   const isUsed = graph.nodes.some(({ inputs }) => inputs.some((x) => x?.name === gradient.name));
   if (isUsed) return undefined;
   graph.nodes.splice(at, 1);
-  const put = (value: Value): string => {
-    const named = graph.add('Identity', [value]);
-    graph.output(named);
-    return named.name;
+  const [x, dy] = node.inputs;
+  return {
+    x: putPanels(graph, x, [rows, productRows]),
+    dy: putPanels(graph, dy, [columns, productColumns]),
+    rows,
+    columns,
   };
-  return { x: put(node.inputs[0]), dy: put(node.inputs[1]), rows, columns };
+}
+
+/** x [n, columns] as [columns / width, n, width]. */
+function putPanels(
+  graph: GraphBuilder,
+  x: Value,
+  [columns, width]: readonly [number, number],
+): string {
+  const split = graph.integers('panels', [0, columns / width, width]);
+  const panels = graph.add('Transpose', [graph.add('Reshape', [x, split])], { perm: [1, 0, 2] });
+  graph.output(panels);
+  return panels.name;
 }
 
 function isProduct(node: Node): node is Node<'Gemm'> {

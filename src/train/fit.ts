@@ -1,5 +1,8 @@
+import { ToolkitError } from '../errors.ts';
 import type { SessionOptions } from '../runtime/session.ts';
+import { fittedTargets } from './data/targets.ts';
 import { dropoutMask, RandomState, streamSeed } from './random.ts';
+import { memoryRows } from './rows.ts';
 import type { StepPlan } from './step.ts';
 import { type HeadTraining, type Measures, openTraining, type Samples } from './training.ts';
 
@@ -14,10 +17,19 @@ export interface EpochRecord {
   readonly seconds: number;
 }
 
+/** Features of samples, row by row, and the class of each. */
+export interface LabelledFeatures {
+  /** [count, D]. */
+  readonly features: Float32Array;
+  /** Class numbers [count], from 0. */
+  readonly labels: ArrayLike<number>;
+}
+
 /** How a head is fitted. */
 export interface FitOptions extends StepPlan, Pick<SessionOptions, 'provider' | 'threads'> {
-  readonly train: Samples;
-  readonly valid?: Samples | undefined;
+  /** Class numbers as `labels`, such as `extractFeatures` gives, are made one-hot where the loss takes scores. */
+  readonly train: Samples | LabelledFeatures;
+  readonly valid?: Samples | LabelledFeatures | undefined;
   readonly epochs: number;
   /** For the order of the samples and for dropout. */
   readonly seed: number;
@@ -37,9 +49,15 @@ export interface Fit {
  * Fits a head to samples for some epochs, each of them one run of the runtime.
  *
  * Equal options give equal numbers on one machine. The running measures are taken with dropout, the validating ones
- * without. Throws TRAINING_DIVERGED.
+ * without. Throws TRAINING_DIVERGED, and DATASET_CLASSES for a class number that the head has no output for.
  */
-export async function fitHead(options: FitOptions): Promise<Fit> {
+export async function fitHead(given: FitOptions): Promise<Fit> {
+  const { train, valid } = given;
+  const options = {
+    ...given,
+    train: samplesOf(train, given),
+    valid: valid && samplesOf(valid, given),
+  };
   const training = await openTraining(options, options);
   try {
     const random = new RandomState(streamSeed(options.seed, 'shuffle'));
@@ -55,9 +73,37 @@ export async function fitHead(options: FitOptions): Promise<Fit> {
   }
 }
 
+/** Class numbers in the form that the loss takes; one output for two classes says how much it is the second. */
+function samplesOf(given: Samples | LabelledFeatures, { head, loss }: StepPlan): Samples {
+  if ('targets' in given) return given;
+  const { features, labels } = given;
+  const count = labels.length;
+  const classes = Math.max(2, head.classes);
+  const targets = new Float32Array(count * classes);
+  for (let row = 0; row < count; row++) {
+    const label = labels[row] ?? 0;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
+      throw new ToolkitError(
+        'DATASET_CLASSES',
+        `Class ${label} of sample ${row} is none of 0 to ${classes - 1}`,
+        { hint: `Give the head an output for each class: it has ${head.classes}.` },
+      );
+    }
+    targets[row * classes + label] = 1;
+  }
+  const examples = { rows: memoryRows(features, head.features), targets };
+  const fitting = { loss, outputs: head.classes };
+  return { count, features, targets: fittedTargets(examples, Uint32Array.from(labels), fitting) };
+}
+
+interface FitPlan extends FitOptions {
+  readonly train: Samples;
+  readonly valid: Samples | undefined;
+}
+
 async function fitEpoch(
   training: HeadTraining,
-  options: FitOptions,
+  options: FitPlan,
   { epoch, random }: { readonly epoch: number; readonly random: RandomState },
 ): Promise<EpochRecord> {
   const start = performance.now();

@@ -7,7 +7,7 @@ import { lowerings } from './lowering.ts';
 import { measure, targetInput } from './network-loss.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { type MaskInput, type Rebuilt, rebuild, valueOf } from './network-rebuild.ts';
-import { isPiecewise } from './piece-update.ts';
+import { isPiecewise } from './norm-limits.ts';
 import { applyOptimizer } from './update.ts';
 
 /** A graph of a network, and the names by which it is fed and read. */

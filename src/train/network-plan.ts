@@ -27,5 +27,6 @@ export interface NetworkPlan extends NetworkLoss {
   readonly batchNormalization?: 'frozen' | BatchStatistics | undefined;
   readonly dropout?: readonly DropoutSite[] | undefined;
   readonly optimizer: Optimizer;
+  /** Rows of a batch; the last one may have fewer. */
   readonly batchSize: number;
 }

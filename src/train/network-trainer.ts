@@ -46,7 +46,7 @@ export async function openNetworkTrainer(
       const { iteration, tensors } = training.state();
       return { iteration, tensors: copies(tensors) };
     },
-    load: ({ iteration, tensors }) => training.load({ iteration, tensors: copies(tensors) }),
+    load: (state) => training.load(state),
     parameters: () => copies(training.parameters()),
     close: () => training.close(),
   };

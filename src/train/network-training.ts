@@ -1,7 +1,6 @@
 import { ToolkitError } from '../errors.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { openSession, type Session, type SessionOptions, type Tensor } from '../runtime/session.ts';
-import { sizeOf } from '../tensor.ts';
 import {
   type Batch,
   batchFeeds,
@@ -11,9 +10,10 @@ import {
   scalar,
 } from './network-feeds.ts';
 import { evaluationGraphOf, type NetworkGraph, type StepForm, stepGraph } from './network-graph.ts';
+import { isForPieces, parameterSize, piecesOf } from './network-pieces.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { statisticsOf } from './network-rebuild.ts';
-import { type MovingParameter, PieceUpdate } from './piece-update.ts';
+import type { PieceUpdate } from './piece-update.ts';
 
 /** What a step saw, before its own update. */
 export interface StepMeasures {
@@ -57,30 +57,21 @@ export async function openNetworkTraining(
   options: NetworkOptions = {},
 ): Promise<NetworkTraining> {
   const provider = options.provider ?? 'cpu';
-  const isLarge = sizeOfAll(plan) >= manyNumbers;
-  const update = options.update ?? (provider === 'cpu' && isLarge ? 'pieces' : 'graph');
+  const update = options.update ?? (provider === 'cpu' && isForPieces(plan) ? 'pieces' : 'graph');
   const step = stepGraph(plan, { provider, update });
   const session = await openSession(encodeModel(step.graph, { name: 'step' }), {
     ...options,
     spin: false,
   });
-  const pieces = new PieceUpdate(plan.optimizer, options);
-  return new NetworkTraining(plan, { step, session, pieces, update, options });
-}
-
-/** From so many parameters on their update pays for runs of its own. */
-const manyNumbers = 2 ** 18;
-
-function sizeOfAll({ graph, parameters }: NetworkPlan): number {
-  const sizes = parameters.map(({ name }) => sizeOf(graph.initializers.get(name)?.shape ?? [0]));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  const pieces = update === 'pieces' ? piecesOf(plan, step) : undefined;
+  return new NetworkTraining(plan, { step, session, pieces, options });
 }
 
 interface Opened {
   readonly step: NetworkGraph;
   readonly session: Session;
-  readonly pieces: PieceUpdate;
-  readonly update: StepForm['update'];
+  /** Where parameters are updated after the graph, they lie here. */
+  readonly pieces: PieceUpdate | undefined;
   readonly options: NetworkOptions;
 }
 
@@ -98,12 +89,18 @@ export class NetworkTraining {
     this.#plan = plan;
     this.#opened = opened;
     const { graph, parameters, optimizer, batchNormalization: by } = plan;
-    for (const name of opened.step.feeds.fed) this.#tensors.set(name, numbersFrom(graph, name));
-    for (const { name } of parameters) {
-      const size = this.#array(name).length;
-      for (const slot of optimizer.slots) {
-        this.#tensors.set(slotName(name, slot.name), new Float32Array(size).fill(slot.start));
+    const places = opened.pieces?.places;
+    for (const [i, { name }] of parameters.entries()) {
+      const place = places?.[i];
+      const size = parameterSize(plan, name);
+      this.#tensors.set(name, place?.numbers ?? new Float32Array(size));
+      for (const [at, slot] of optimizer.slots.entries()) {
+        const numbers = place?.slots[at] ?? new Float32Array(size).fill(slot.start);
+        this.#tensors.set(slotName(name, slot.name), numbers);
       }
+    }
+    for (const name of opened.step.feeds.fed) {
+      this.#tensors.set(name, numbersFrom(graph, name, this.#tensors.get(name)));
     }
     const statistics = by && by !== 'frozen' ? statisticsOf(graph, by) : [];
     this.#moved = [...parameters.map(({ name }) => name), ...statistics];
@@ -120,15 +117,14 @@ export class NetworkTraining {
     return { iteration: this.#iteration, tensors: new Map([...this.parameters(), ...slots]) };
   }
 
-  /** Goes back to a state, bit for bit; takes over its arrays. A tensor that the state lacks stays as it is. */
+  /** Goes back to a state, bit for bit. A tensor that the state lacks stays as it is. */
   load({ iteration, tensors }: TrainingState): void {
     for (const [name, numbers] of tensors) {
-      if (this.#array(name).length !== numbers.length) {
-        throw new Error(
-          `Bug: "${name}" has ${this.#array(name).length} numbers, not ${numbers.length}`,
-        );
+      const own = this.#array(name);
+      if (own.length !== numbers.length) {
+        throw new Error(`Bug: "${name}" has ${own.length} numbers, not ${numbers.length}`);
       }
-      this.#tensors.set(name, numbers);
+      own.set(numbers);
     }
     this.#iteration = iteration;
   }
@@ -136,17 +132,19 @@ export class NetworkTraining {
   /**
    * Learns from one batch.
    *
-   * Throws TRAINING_DIVERGED when the loss is not a number, before anything has changed.
+   * Throws OPTION_INVALID for more rows than the plan's batch size, and TRAINING_DIVERGED when the loss is not a number,
+   * before anything has changed.
    */
   async step(batch: Batch, { learningRate, seed = 0 }: StepOptions): Promise<StepMeasures> {
-    const { step, session, update } = this.#opened;
+    const { step, session, pieces } = this.#opened;
+    if (batch.count > this.#plan.batchSize) throw tooManyRows(batch.count, this.#plan.batchSize);
     const scale = 1 / this.#divisor(batch);
     const feeds = {
       ...batchFeeds(step, batch),
       ...maskFeeds(step, batch.count, seed),
       ...this.#fixedFeeds(step.feeds.fed),
       [step.feeds.scale]: scalar(scale),
-      ...(update === 'graph' && {
+      ...(!pieces && {
         [step.feeds.rate]: scalar(learningRate),
         [step.feeds.iteration]: scalar(this.#iteration),
         ...this.#fixedFeeds(step.feeds.slots),
@@ -155,8 +153,8 @@ export class NetworkTraining {
     const results = await session.run(feeds);
     const measures = this.#measures(step, results, { batch, scale });
     if (!Number.isFinite(measures.loss)) throw diverged(measures.loss, learningRate);
-    if (update === 'graph') this.#take(step, results);
-    else await this.#updatePieces(step, results, learningRate);
+    if (pieces) this.#updatePieces(pieces, results, learningRate);
+    else this.#take(step, results);
     for (const [name, output] of step.fetches.statistics) {
       this.#tensors.set(name, numbersOf(results, output));
     }
@@ -178,8 +176,7 @@ export class NetworkTraining {
 
   /** Frees the graphs; the numbers stay. */
   async close(): Promise<void> {
-    const { session, pieces } = this.#opened;
-    const opened = [session, pieces, this.#evaluation?.session];
+    const opened = [this.#opened.session, this.#evaluation?.session];
     await Promise.all(opened.map(async (each) => each?.close()));
   }
 
@@ -238,24 +235,17 @@ export class NetworkTraining {
     return sum;
   }
 
-  async #updatePieces(
-    { fetches }: NetworkGraph,
+  #updatePieces(
+    pieces: PieceUpdate,
     results: Readonly<Record<string, Tensor>>,
     learningRate: number,
-  ): Promise<void> {
-    const { optimizer, parameters } = this.#plan;
-    const moving = parameters.flatMap((settings, i): MovingParameter[] => {
-      const found = fetches.gradients[i];
-      if (found === undefined) return [];
-      const numbers = this.#array(settings.name);
-      const slots = optimizer.slots.map((slot) => this.#array(slotName(settings.name, slot.name)));
-      const gradient =
-        typeof found === 'string'
-          ? numbersOf(results, found)
-          : { ...found, x: numbersOf(results, found.x), dy: numbersOf(results, found.dy) };
-      return [{ settings, numbers, gradient, slots }];
+  ): void {
+    const gradients = this.#opened.step.fetches.gradients.map((found) => {
+      if (found === undefined) return undefined;
+      if (typeof found === 'string') return numbersOf(results, found);
+      return { x: numbersOf(results, found.x), dy: numbersOf(results, found.dy) };
     });
-    await this.#opened.pieces.update(moving, { learningRate, iteration: this.#iteration });
+    pieces.update(gradients, { learningRate, iteration: this.#iteration });
   }
 
   #take({ fetches, feeds }: NetworkGraph, results: Readonly<Record<string, Tensor>>): void {
@@ -283,6 +273,14 @@ export class NetworkTraining {
 
 function slotName(parameter: string, slot: string): string {
   return `${parameter}:${slot}`;
+}
+
+function tooManyRows(count: number, most: number): ToolkitError {
+  return new ToolkitError(
+    'OPTION_INVALID',
+    `A batch of at most ${most} rows was expected, but it has ${count}`,
+    { hint: 'Give the largest batch as the batch size of the plan.' },
+  );
 }
 
 function diverged(loss: number, learningRate: number): ToolkitError {

@@ -1,7 +1,7 @@
 import type { Preprocess } from '../onnx/card.ts';
 import type { AugmentationOptions } from './augment/settings.ts';
-import type { FeatureOptions } from './dataset.ts';
 import type { TrainEvent } from './events.ts';
+import type { FeatureOptions } from './feature-options.ts';
 import type { TrainSettings } from './settings.ts';
 
 /** NumPy files instead of folders of pictures. */
@@ -59,10 +59,12 @@ export interface TrainOptions
   readonly augmentPasses?: number | undefined;
   /** Threads that read pictures. Default: one less than the cores, from 1 to 4. */
   readonly workers?: number | undefined;
-  /** Features of more bytes than this are made anew in each epoch. Default 4 GiB. */
+  /** Features of more bytes than this are read from the cache's files, batch by batch. Default 4 GiB. */
   readonly memory?: number | undefined;
   /** Scores of a picture, by its path in the folder, instead of its folder's class: pseudo-labels, soft targets. */
   readonly softTargets?: ((file: string) => readonly number[] | undefined) | undefined;
+  /** More training pictures, from anywhere, with scores by path: such as `pseudoLabels` gives. Never for validation. */
+  readonly softSamples?: ReadonlyMap<string, readonly number[]> | undefined;
   /** Whether simple models are measured on the same features, where there are validation samples. Default true. */
   readonly baselines?: boolean | undefined;
   /** Default: saved every 30 seconds. */

@@ -1,23 +1,24 @@
-import { GraphBuilder } from '../onnx/graph.ts';
-import { encodeModel } from '../onnx/write.ts';
-import { openSession, type Session, type SessionOptions, type Tensor } from '../runtime/session.ts';
+import { FunctionMemory, floatBytes, mostBytes } from './fused/memory.ts';
+import { product, productRows } from './fused/product.ts';
+import { type UpdateRule, updateRule } from './fused/rule.ts';
+import { isPiecewise, limitNorms } from './norm-limits.ts';
 import type { Optimizer } from './optimizers.ts';
-import { applyOptimizer, type ParameterSettings } from './update.ts';
+import type { ParameterSettings } from './update.ts';
 
-/** The two matrices of which a kernel's gradient is the product xᵀ · dy: x [n, rows], dy [n, columns]. */
+/** The two matrices of which a kernel's gradient is the product xᵀ · dy, ordered for `product`. */
 interface Factors {
+  /** [rows / 4, n, 4]. */
   readonly x: Float32Array;
+  /** [columns / 8, n, 8]. */
   readonly dy: Float32Array;
-  readonly rows: number;
-  readonly columns: number;
 }
 
-/** A parameter, its gradient, which may be overwritten, and what the optimizer keeps of it: arrays of one length. */
-export interface MovingParameter {
+/** A parameter that is moved: how, and how many numbers it has. */
+export interface Moving {
   readonly settings: ParameterSettings;
-  readonly numbers: Float32Array;
-  readonly gradient: Float32Array | Factors;
-  readonly slots: readonly Float32Array[];
+  readonly size: number;
+  /** The matrix that it is, if its gradient is given by its factors. */
+  readonly matrix?: { readonly rows: number; readonly columns: number } | undefined;
 }
 
 /** Which step it is, and its rate before decay. */
@@ -27,194 +28,191 @@ interface StepTime {
   readonly iteration: number;
 }
 
-/** Numbers a piece: 1 MiB, so that what the nodes of an update hand on stays in the processor's cache. */
-const pieceSize = 2 ** 18;
+/** Where a parameter lies, and what the optimizer keeps of it. */
+interface Place {
+  readonly moving: Moving;
+  readonly numbers: Float32Array;
+  readonly slots: readonly Float32Array[];
+}
 
-/** Whether each number moves by its own gradient alone, so that a gradient need not be whole at any time. */
-export function isPiecewise({ clipnorm, globalClipnorm }: Optimizer): boolean {
-  return clipnorm === undefined && globalClipnorm === undefined;
+/** Numbers of a whole gradient that are used at once: 64 KiB, which stay in the processor's cache. */
+const pieceSize = 2 ** 14;
+
+/** Whether a parameter of so many numbers, with what the optimizer keeps of it, can be updated here: about 4 GiB can. */
+export function isInReach(optimizer: Optimizer, size: number): boolean {
+  return bytesOf(optimizer, size) <= mostForParameters;
+}
+
+/** Addresses reach some more, for gradients that pass by. */
+const mostForParameters = mostBytes - 2 ** 28;
+
+function bytesOf({ slots }: Optimizer, size: number): number {
+  return (1 + slots.length) * floatBytes(size);
 }
 
 /**
- * Updates parameters in place, a piece after the other, each by a run of the nodes of `applyOptimizer`.
+ * Holds parameters and what the optimizer keeps of them, and updates them in place, a few kilobytes after the other.
  *
- * As nodes of one graph a large matrix would pass through memory for each operation, and its new numbers would be put
- * out twice, once in onnxruntime's memory and once in ours: for 25,088 × 4,096 and Adam that takes ten times as long.
- * A gradient that is given by its factors is never whole. Whoever opens it closes it.
+ * The nodes of `applyOptimizer` become one loop, which passes through memory once. Run by onnxruntime, a large matrix
+ * passes through memory for each node, and its new numbers are put out twice, once in onnxruntime's memory and once in
+ * ours. A gradient that is given by its factors is never whole.
  */
 export class PieceUpdate {
   readonly #optimizer: Optimizer;
-  readonly #options: Pick<SessionOptions, 'threads'>;
-  readonly #graphs = new Map<string, Promise<PieceGraph>>();
+  readonly #groups: readonly Group[];
 
-  constructor(optimizer: Optimizer, options: Pick<SessionOptions, 'threads'>) {
+  /** For batches of at most `batchSize` rows; each of the parameters must be in reach. */
+  constructor(optimizer: Optimizer, parameters: readonly Moving[], batchSize: number) {
     this.#optimizer = optimizer;
-    this.#options = options;
+    this.#groups = parted(optimizer, parameters).map(
+      (some) => new Group(optimizer, some, batchSize),
+    );
   }
 
-  /** One update of all parameters: gradients are limited by norm first, as all of them must be known for that. */
-  async update(moving: readonly MovingParameter[], time: StepTime): Promise<void> {
-    const limited = isPiecewise(this.#optimizer) ? moving : limitNorms(this.#optimizer, moving);
-    for (const each of limited) await this.#updateOne(each, time);
+  /** The parameters and their slots, in the order given; the arrays stay the same and are updated. */
+  get places(): readonly Place[] {
+    return this.#groups.flatMap(({ places }) => places);
   }
 
-  /** Frees the graphs. */
-  async close(): Promise<void> {
-    const graphs = await Promise.all(this.#graphs.values());
-    this.#graphs.clear();
-    await Promise.all(graphs.map(({ session }) => session.close()));
-  }
-
-  async #updateOne(moving: MovingParameter, { learningRate, iteration }: StepTime): Promise<void> {
-    const { numbers, gradient, slots, settings } = moving;
-    const graph = await this.#graphOf(moving);
-    const columns = 'x' in gradient ? gradient.columns : 1;
-    const step = Math.max(1, Math.floor(pieceSize / columns)) * columns;
-    const feeds = {
-      [graph.rate]: scalar(learningRate * (settings.rate ?? 1)),
-      [graph.iteration]: scalar(iteration),
-    };
-    for (let from = 0; from < numbers.length; from += step) {
-      const to = Math.min(numbers.length, from + step);
-      const shape = 'x' in gradient ? [(to - from) / columns, columns] : [to - from];
-      const arrays = [numbers, ...slots].map((all) => all.subarray(from, to));
-      const results = await graph.session.run({
-        ...feeds,
-        ...gradientFeeds(gradient, from, to),
-        ...Object.fromEntries(
-          graph.moved.map((name, i): [string, Tensor] => {
-            return [name, { dtype: 'float32', shape, data: arrays[i] ?? new Float32Array(0) }];
-          }),
-        ),
-      });
-      graph.results.forEach((name, i) => {
-        const data = results[name]?.data;
-        if (data instanceof Float32Array) arrays[i]?.set(data);
-      });
+  /** One update, by gradients in the order of the parameters, which may be overwritten; without one nothing moves. */
+  update(gradients: readonly (Float32Array | Factors | undefined)[], time: StepTime): void {
+    const limited = isPiecewise(this.#optimizer) ? gradients : this.#limited(gradients);
+    let at = 0;
+    for (const group of this.#groups) {
+      for (const place of group.places) {
+        const gradient = limited[at++];
+        if (gradient) group.update(place, gradient, time);
+      }
     }
   }
 
-  /** Parameters with equal settings share a graph; their rates are fed. */
-  async #graphOf({ gradient, settings }: MovingParameter): Promise<PieceGraph> {
-    const { l1 = 0, l2 = 0, decay = true } = settings;
-    const isFactored = 'x' in gradient;
-    const key = JSON.stringify([l1, l2, decay, isFactored]);
-    const known = this.#graphs.get(key);
-    if (known) return known;
-    const optimizer = { ...this.#optimizer, clipnorm: undefined, globalClipnorm: undefined };
-    const opened = openPiece(optimizer, { l1, l2, decay }, { isFactored, ...this.#options });
-    this.#graphs.set(key, opened);
-    return opened;
+  #limited(
+    gradients: readonly (Float32Array | Factors | undefined)[],
+  ): readonly (Float32Array | undefined)[] {
+    const known = this.places.flatMap(({ numbers, moving: { settings } }, i) => {
+      const gradient = gradients[i];
+      if (gradient && 'x' in gradient) {
+        throw new Error('Bug: a gradient that is limited by norm must be whole');
+      }
+      return gradient ? [{ settings, numbers, gradient }] : [];
+    });
+    const limited = limitNorms(this.#optimizer, known);
+    let at = 0;
+    return gradients.map((gradient) => gradient && limited[at++]);
   }
 }
 
-interface PieceGraph {
-  readonly session: Session;
-  readonly rate: string;
-  readonly iteration: string;
-  /** The parameter and its slots, as they go in and as they come out. */
-  readonly moved: readonly string[];
-  readonly results: readonly string[];
-}
-
-async function openPiece(
+/** Neighbours that one memory can hold. */
+function parted(
   optimizer: Optimizer,
-  settings: ParameterSettings,
-  { isFactored, ...options }: { readonly isFactored: boolean } & Pick<SessionOptions, 'threads'>,
-): Promise<PieceGraph> {
-  const graph = new GraphBuilder();
-  const shape = isFactored ? ['rows', 'columns'] : ['count'];
-  const gradient = isFactored
-    ? graph.add(
-        'Gemm',
-        [
-          graph.input('x', 'float32', ['n', 'rows']),
-          graph.input('dy', 'float32', ['n', 'columns']),
-        ],
-        { transA: 1 },
-      )
-    : graph.input('gradient', 'float32', shape);
-  const parameter = graph.input('parameter', 'float32', shape);
-  const slots = optimizer.slots.map(({ name }) => graph.input(`slot ${name}`, 'float32', shape));
-  const rate = graph.input('rate', 'float32', []);
-  const iteration = graph.input('iteration', 'float32', []);
-  const updated = applyOptimizer(graph, optimizer, {
-    parameters: [parameter],
-    gradients: [gradient],
-    slots,
-    rate,
-    iteration,
-    settings: [settings],
-  });
-  const results = [...updated.parameters, ...updated.slots];
-  for (const value of results) graph.output(value);
-  const bytes = encodeModel(graph, { name: 'update' });
-  return {
-    session: await openSession(bytes, { ...options, spin: false }),
-    rate: rate.name,
-    iteration: iteration.name,
-    moved: [parameter, ...slots].map(({ name }) => name),
-    results: results.map(({ name }) => name),
-  };
-}
-
-function gradientFeeds(
-  gradient: Float32Array | Factors,
-  from: number,
-  to: number,
-): Record<string, Tensor> {
-  if (!('x' in gradient)) {
-    const data = gradient.subarray(from, to);
-    return { gradient: { dtype: 'float32', shape: [to - from], data } };
+  parameters: readonly Moving[],
+): readonly (readonly Moving[])[] {
+  const parts: Moving[][] = [[]];
+  let bytes = 0;
+  for (const moving of parameters) {
+    const own = bytesOf(optimizer, moving.size);
+    bytes += own;
+    if (bytes > mostForParameters) {
+      parts.push([]);
+      bytes = own;
+    }
+    parts.at(-1)?.push(moving);
   }
-  const { x, dy, rows, columns } = gradient;
-  const count = x.length / rows;
-  const [first, last] = [from / columns, to / columns];
-  const part = new Float32Array(count * (last - first));
-  for (let row = 0; row < count; row++) {
-    part.set(x.subarray(row * rows + first, row * rows + last), row * (last - first));
+  return parts;
+}
+
+/** Parameters of one memory. */
+class Group {
+  readonly places: readonly Place[];
+  readonly #optimizer: Optimizer;
+  readonly #memory: FunctionMemory;
+  readonly #gradient: Float32Array;
+  readonly #x: Float32Array;
+  readonly #dy: Float32Array;
+  readonly #product: (...numbers: number[]) => void;
+  readonly #rules = new Map<string, CompiledRule>();
+
+  constructor(optimizer: Optimizer, parameters: readonly Moving[], batchSize: number) {
+    this.#optimizer = optimizer;
+    const matrices = parameters.flatMap(({ matrix }) => matrix ?? []);
+    const rows = Math.max(0, ...matrices.map((matrix) => matrix.rows));
+    const columns = Math.max(0, ...matrices.map((matrix) => matrix.columns));
+    const passing = [
+      Math.max(pieceSize, productRows * columns),
+      rows * batchSize,
+      columns * batchSize,
+    ] as const;
+    const sizes = parameters.map(({ size }) => bytesOf(optimizer, size));
+    const bytes = [...sizes, ...passing.map(floatBytes)].reduce((sum, each) => sum + each, 0);
+    this.#memory = new FunctionMemory(bytes);
+    this.places = parameters.map((moving) => ({
+      moving,
+      numbers: this.#memory.floats(moving.size),
+      slots: optimizer.slots.map(({ start }) => {
+        const slot = this.#memory.floats(moving.size);
+        return start === 0 ? slot : slot.fill(start);
+      }),
+    }));
+    this.#gradient = this.#memory.floats(passing[0]);
+    this.#x = this.#memory.floats(passing[1]);
+    this.#dy = this.#memory.floats(passing[2]);
+    this.#product = this.#memory.function(product);
   }
-  return {
-    x: { dtype: 'float32', shape: [count, last - first], data: part },
-    dy: { dtype: 'float32', shape: [count, columns], data: dy },
-  };
-}
 
-function scalar(number: number): Tensor {
-  return { dtype: 'float32', shape: [], data: Float32Array.of(number) };
-}
-
-/** Penalties are added, and then gradients made shorter: each by its own norm, or all as one vector. */
-function limitNorms(
-  { clipnorm, globalClipnorm }: Optimizer,
-  moving: readonly MovingParameter[],
-): readonly MovingParameter[] {
-  const gradients = moving.map(withPenalties);
-  if (globalClipnorm !== undefined) limit(gradients, globalClipnorm);
-  if (clipnorm !== undefined) for (const gradient of gradients) limit([gradient], clipnorm);
-  return moving.map((each, i) => ({
-    ...each,
-    settings: { ...each.settings, l1: 0, l2: 0 },
-    gradient: gradients[i] ?? each.gradient,
-  }));
-}
-
-function withPenalties({ settings, numbers, gradient }: MovingParameter): Float32Array {
-  if ('x' in gradient) throw new Error('Bug: a gradient that is limited by norm must be whole');
-  const { l1 = 0, l2 = 0 } = settings;
-  if (l1 === 0 && l2 === 0) return gradient;
-  return gradient.map((g, i) => {
-    const p = numbers[i] ?? 0;
-    return g + 2 * l2 * p + l1 * Math.sign(p);
-  });
-}
-
-function limit(gradients: readonly Float32Array[], most: number): void {
-  let squares = 0;
-  for (const gradient of gradients) for (const g of gradient) squares += g * g;
-  const norm = Math.sqrt(squares);
-  if (norm <= most) return;
-  for (const gradient of gradients) {
-    for (let i = 0; i < gradient.length; i++) gradient[i] = ((gradient[i] ?? 0) * most) / norm;
+  update(place: Place, gradient: Float32Array | Factors, time: StepTime): void {
+    const { settings } = place.moving;
+    const { rule, run } = this.#ruleOf(settings);
+    const scalars = rule.scalars({
+      ...time,
+      learningRate: time.learningRate * (settings.rate ?? 1),
+    });
+    const arrays = [place.numbers, ...place.slots];
+    const move = (from: number, count: number): void => {
+      const addresses = arrays.map(({ byteOffset }) => byteOffset + 4 * from);
+      // Numbers behind the last one of an array take part up to a multiple of 4; nobody reads them.
+      run(...addresses, this.#gradient.byteOffset, 16 * Math.ceil(count / 4), ...scalars);
+    };
+    if ('x' in gradient) this.#byFactors(place, gradient, move);
+    else this.#byPieces(gradient, move);
   }
+
+  #byPieces(gradient: Float32Array, move: Move): void {
+    for (let from = 0; from < gradient.length; from += pieceSize) {
+      const piece = gradient.subarray(from, from + pieceSize);
+      this.#gradient.set(piece);
+      move(from, piece.length);
+    }
+  }
+
+  #byFactors({ moving: { matrix } }: Place, { x, dy }: Factors, move: Move): void {
+    if (!matrix) throw new Error('Bug: only the gradient of a matrix has factors');
+    const { rows, columns } = matrix;
+    const count = x.length / rows;
+    this.#x.set(x);
+    this.#dy.set(dy);
+    const [to, dyAt] = [this.#gradient.byteOffset, this.#dy.byteOffset];
+    for (let row = 0; row < rows; row += productRows) {
+      this.#product(this.#x.byteOffset + 4 * row * count, dyAt, to, count, 4 * columns);
+      move(row * columns, productRows * columns);
+    }
+  }
+
+  /** Parameters with equal settings share a rule; their rates are numbers given to it. */
+  #ruleOf({ l1 = 0, l2 = 0, decay = true }: ParameterSettings): CompiledRule {
+    const settings = isPiecewise(this.#optimizer) ? { l1, l2, decay } : { decay };
+    const key = JSON.stringify(settings);
+    const known = this.#rules.get(key);
+    if (known) return known;
+    const rule = updateRule(this.#optimizer, settings);
+    const compiled = { rule, run: this.#memory.function(rule.loop) };
+    this.#rules.set(key, compiled);
+    return compiled;
+  }
+}
+
+type Move = (from: number, count: number) => void;
+
+interface CompiledRule {
+  readonly rule: UpdateRule;
+  readonly run: (...numbers: number[]) => void;
 }

@@ -103,20 +103,27 @@ export function streamSeed(seed: number, purpose: Purpose): number {
  * generator would take ten times as long.
  */
 export function dropoutMask(seed: number, count: number, rate: number): Uint8Array {
-  const mask = new Uint8Array(count);
+  return dropoutMasks(seed, rate)(count);
+}
+
+/** The same mask part by part; each part but the last must have an even count. */
+export function dropoutMasks(seed: number, rate: number): (count: number) => Uint8Array {
   const limit = Math.round(rate * 65536);
   const start = new RandomState(seed);
   let [x, y, z] = [start.uint32(), start.uint32(), start.uint32()];
   // All four words 0 would stay 0 for ever.
   let w = start.uint32() | 1;
-  for (let i = 0; i < count; i += 2) {
-    const t = x ^ (x << 11);
-    x = y;
-    y = z;
-    z = w;
-    w = w ^ (w >>> 19) ^ t ^ (t >>> 8);
-    mask[i] = (w & 0xffff) >= limit ? 1 : 0;
-    mask[i + 1] = w >>> 16 >= limit ? 1 : 0;
-  }
-  return mask;
+  return (count) => {
+    const mask = new Uint8Array(count);
+    for (let i = 0; i < count; i += 2) {
+      const t = x ^ (x << 11);
+      x = y;
+      y = z;
+      z = w;
+      w = w ^ (w >>> 19) ^ t ^ (t >>> 8);
+      mask[i] = (w & 0xffff) >= limit ? 1 : 0;
+      mask[i + 1] = w >>> 16 >= limit ? 1 : 0;
+    }
+    return mask;
+  };
 }

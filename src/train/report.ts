@@ -3,6 +3,7 @@ import { readCard } from '../onnx/card.ts';
 import type { Baselines } from './baselines.ts';
 import type { Prepared } from './data/source.ts';
 import type { StageRecord } from './epoch.ts';
+import type { TrainOptions } from './options.ts';
 import type { PlannedStage } from './plan/report.ts';
 import type { Campaign } from './stage-open.ts';
 
@@ -16,12 +17,13 @@ interface Told {
   readonly data: { readonly train: Prepared; readonly valid: Prepared | undefined };
   readonly records: readonly StageRecord[];
   readonly baselines: Baselines | undefined;
+  readonly softSamples: TrainOptions['softSamples'];
 }
 
 /** How the model came about: plan, data and measures. A base that was fine-tuned itself keeps its own history inside. */
 export function historyOf(
   { network, settings, loss, source }: Campaign,
-  { removed, stages, data, records, baselines }: Told,
+  { removed, stages, data, records, baselines, softSamples }: Told,
 ): Report {
   const { base, at, headPlan } = network;
   const { stages: _, ...rest } = settings;
@@ -42,6 +44,7 @@ export function historyOf(
       train: dataOf(data.train, source.classes),
       ...(data.valid && { valid: dataOf(data.valid, source.classes) }),
     },
+    ...(softSamples && { pseudoLabels: softSamples.size }),
     // Times are for people who watch: without them equal trainings give equal files.
     epochs: records.map(({ seconds: _seconds, ...measures }) => measures),
     ...(baselines && { baselines }),

@@ -99,8 +99,7 @@ async function frozenModel(
   cut: CutPoint,
   learned: Learned,
 ): Promise<FrozenModel> {
-  const { values } = neededFor(base, [cut.name]);
-  const replaced = replacements(base, learned, values);
+  const replaced = replacements(base, learned, cut.name);
   if (replaced.size === 0) return { model: base, close: () => Promise.resolve() };
   const graph = new GraphBuilder();
   graph.output(graph.input(cut.name, 'float32', ['N', ...cut.shape]));
@@ -109,16 +108,17 @@ async function frozenModel(
   return { model: readModel(scratch), close: () => rm(scratch, { force: true }) };
 }
 
-/** What was learned of weights of the base, as sources; only those among `names`, where they are given. */
+/** What was learned of the weights before a value, as sources; a head that is replaced may have had the same names. */
 export function replacements(
   base: StoredModel,
   learned: Learned,
-  names?: ReadonlySet<string>,
+  at: string,
 ): ReadonlyMap<string, ReturnType<typeof floatSource>> {
+  const { values } = neededFor(base, [at]);
   return new Map(
     [...learned].flatMap(([name, numbers]) => {
       const tensor = base.initializers.get(name);
-      if (!tensor || names?.has(name) === false) return [];
+      if (!tensor || !values.has(name)) return [];
       return [[name, floatSource(tensor.shape, numbers)] as const];
     }),
   );
@@ -129,7 +129,7 @@ interface Opening {
   readonly train: Prepared;
 }
 
-/** A Dense head alone, on features in memory, goes an epoch at a time; everything else step by step. */
+/** A Dense head alone, on features that stay the same, goes an epoch at a time; everything else step by step. */
 async function openTrainer(
   campaign: Campaign,
   planned: PlannedStage,
@@ -149,8 +149,8 @@ function loopPlan(
   const { network, loss, outputs } = campaign;
   const { part, settings: stage } = planned;
   const dropout = plainDropout(campaign);
-  const isInMemory = train.examples.rows.memory !== undefined && part.cut.name === network.at;
-  if (dropout === undefined || !isInMemory || !isSimple(campaign, planned)) return undefined;
+  const isKept = train.examples.rows.isKept && part.cut.name === network.at;
+  if (dropout === undefined || !isKept || !isSimple(campaign, planned)) return undefined;
   const { seed, name } = network.headPlan;
   const head = denseHead({ features: part.cut.width, classes: outputs, seed, name, dropout });
   const parameters = head.parameters.map((parameter) => ({

@@ -11,7 +11,7 @@ import { saturatedIn } from './callbacks/saturation.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { StageRecord } from './epoch.ts';
 import { RandomState, streamSeed } from './random.ts';
-import { inOrder } from './rows.ts';
+import { inOrder, targetsOf } from './rows.ts';
 import { rateAt, type Schedule } from './schedules.ts';
 import {
   type Evaluation,
@@ -66,11 +66,13 @@ export interface StageResult {
  * Trains one stage, epoch by epoch, from its beginning or from where an interrupted run stood.
  *
  * What is random follows from seed, stage and epoch alone, so a resumed run is equal to the bit to one that was never
- * interrupted. Throws TRAINING_INTERRUPTED after a save when the signal says so, and TRAINING_DIVERGED when not even
- * the first epoch gave numbers.
+ * interrupted. A stage has diverged when its loss or a weight is no finite number, or its loss more than a million times
+ * that before its first step (more than a million, where that was less than 1). Throws TRAINING_INTERRUPTED after a save
+ * when the signal says so, and TRAINING_DIVERGED when not even the first epoch went well.
  */
 export async function runStage(run: StageRun): Promise<StageResult> {
-  const standing = new Standing(run);
+  // Before the weights of a resumed run are loaded: it has the same limit as one that was never interrupted.
+  const standing = new Standing(run, await firstLoss(run));
   try {
     while (!standing.isOver) await standing.epoch();
   } catch (error) {
@@ -87,9 +89,27 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   };
 }
 
+/** The loss of some rows before anything is learned. */
+async function firstLoss({
+  trainer,
+  train: { rows, targets, ...more },
+  batchSize,
+}: StageRun): Promise<number> {
+  const count = Math.min(batchSize, rows.count);
+  const memory = rows.memory?.subarray(0, count * rows.width);
+  const few = { ...rows, count, memory };
+  const { loss } = await trainer.evaluate({
+    ...more,
+    rows: few,
+    targets: targetsOf(targets, rows.count, inOrder(count)),
+  });
+  return loss;
+}
+
 class Standing {
   readonly records: StageRecord[] = [];
   readonly #run: StageRun;
+  readonly #firstLoss: number;
   #epoch = 1;
   #progress: Progress = noProgress;
   #stopping: StoppingState = freshStopping;
@@ -98,8 +118,9 @@ class Standing {
   /** The weights of the best epoch with early stopping, else of the last one. */
   #kept: ReadonlyMap<string, Float32Array> | undefined;
 
-  constructor(run: StageRun) {
+  constructor(run: StageRun, before: number) {
     this.#run = run;
+    this.#firstLoss = before;
     const { resume, trainer } = run;
     if (!resume) return;
     this.#epoch = resume.epoch;
@@ -219,6 +240,7 @@ class Standing {
     const { stopping, schedule, monitor, keras, rate, trainer } = this.#run;
     const parameters = trainer.parameters();
     refuseInfinite(parameters, record);
+    refuseRunaway(this.#firstLoss, record);
     if (stopping) {
       const { state, isBest, isOver } = lookAt(stopping, this.#stopping, this.#epoch, record);
       this.#stopping = state;
@@ -242,5 +264,16 @@ function refuseInfinite(
     'TRAINING_DIVERGED',
     `After the epoch at learning rate ${lr} the weights are no finite numbers any more`,
     { hint: `Lower the learning rate, to ${lr / 10} for a start. Nothing was written.` },
+  );
+}
+
+/** Saturation can stop the weights of a training that ran away before they are infinite. */
+function refuseRunaway(first: number, { loss, val_loss: validated = 0, lr }: StageRecord): void {
+  const worst = Math.max(loss, validated);
+  if (!(worst > 1e6 * Math.max(first, 1))) return;
+  throw new ToolkitError(
+    'TRAINING_DIVERGED',
+    `The loss ran away at learning rate ${lr}: it was ${first.toPrecision(4)} before, and is ${worst.toExponential(3)} now`,
+    { hint: 'Lower the learning rate: --find-lr tries which are fit. Nothing was written.' },
   );
 }

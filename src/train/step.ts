@@ -32,6 +32,9 @@ export interface EpochGraph {
     readonly rate: string;
     /** float32 []: batches seen in epochs before. */
     readonly iteration: string;
+    /** float32 []: sums of the batches before, where an epoch is several runs. */
+    readonly lossBefore: string;
+    readonly correctBefore: string;
     /** bool [n, D], for a head with dropout: which features of the i-th row taken are kept. */
     readonly mask: string | undefined;
     readonly parameters: readonly string[];
@@ -57,9 +60,8 @@ export interface EpochGraph {
 export function epochGraph(plan: StepPlan): EpochGraph {
   const graph = new GraphBuilder();
   const inputs = epochInputs(graph, plan);
-  const { parameters, slots, iteration, batches } = inputs;
-  const zero = graph.floats('zero', [0]);
-  const state = [...parameters, ...slots, iteration, zero, zero];
+  const { parameters, slots, iteration, batches, lossBefore, correctBefore } = inputs;
+  const state = [...parameters, ...slots, iteration, lossBefore, correctBefore];
   const results = graph.loop(batches, state, (body, trip, carried) =>
     batchStep(body, plan, inputs, { trip, carried }),
   );
@@ -74,6 +76,8 @@ export function epochGraph(plan: StepPlan): EpochGraph {
       batches: batches.name,
       rate: inputs.rate.name,
       iteration: iteration.name,
+      lossBefore: lossBefore.name,
+      correctBefore: correctBefore.name,
       mask: inputs.mask?.name,
       parameters: parameters.map(nameOf),
       slots: slots.map(nameOf),
@@ -99,6 +103,8 @@ interface EpochInputs {
   readonly batches: Value;
   readonly rate: Value;
   readonly iteration: Value;
+  readonly lossBefore: Value;
+  readonly correctBefore: Value;
   readonly mask: Value | undefined;
   readonly parameters: readonly Value[];
   readonly slots: readonly Value[];
@@ -112,6 +118,8 @@ function epochInputs(graph: GraphBuilder, { head, loss, optimizer }: StepPlan): 
     batches: graph.input('batches', 'int64', []),
     rate: graph.input('rate', 'float32', []),
     iteration: graph.input('iteration', 'float32', []),
+    lossBefore: graph.input('loss_before', 'float32', []),
+    correctBefore: graph.input('correct_before', 'float32', []),
     mask: head.dropout > 0 ? graph.input('mask', 'bool', ['n', head.features]) : undefined,
     parameters: parameterInputs(graph, head),
     slots: head.parameters.flatMap(({ name, shape }) =>

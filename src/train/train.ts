@@ -59,7 +59,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 }
 
 /** Before hours of work, not after. What a resumed training wrote of its history may be there. */
-async function checkTargets({ output, history, force, resume }: TrainOptions): Promise<void> {
+export async function checkTargets({
+  output,
+  history,
+  force,
+  resume,
+}: TrainOptions): Promise<void> {
   await checkTarget(output, { force });
   if (history === undefined) return;
   await checkTarget(history, { force: force === true || resume === true });
@@ -104,7 +109,6 @@ function announce(
     stages,
     trainSamples: source.counts.train,
     validSamples: source.counts.valid,
-    caching: source.caching,
   });
 }
 
@@ -258,6 +262,7 @@ class Course {
       data: this.#data,
       records: this.#records,
       baselines: this.#baselines,
+      softSamples: this.#options.softSamples,
     });
   }
 }
@@ -286,7 +291,9 @@ function writeTuned(
     at,
     head: learnedHead(network, learned),
     metadata: cardMetadata(card),
-    replaced: replacements(base, learned),
+    // Numbers that are predicted have no class names, though the base may have had.
+    withdrawn: source.classes ? [] : ['graft.classes'],
+    replaced: replacements(base, learned, at),
     force,
   });
 }

@@ -32,6 +32,14 @@ interface EpochOptions {
   readonly learningRate: number;
   /** [count, D] of 0 and 1, for a head with dropout. */
   readonly mask?: Uint8Array | undefined;
+  /** Sums of the batches of the same epoch that were trained on before these. */
+  readonly before?: Sums | undefined;
+}
+
+/** Loss and right rows, summed over the rows so far. */
+export interface Sums {
+  readonly loss: number;
+  readonly correct: number;
 }
 
 /** Opens the two graphs of a plan; whoever opens it closes it. Throws what `openSession` throws. */
@@ -104,6 +112,13 @@ export class HeadTraining {
    * Throws TRAINING_DIVERGED when the loss or a parameter is no longer a number; the parameters then stay as they were.
    */
   async epoch(samples: Samples, options: EpochOptions): Promise<Measures> {
+    const { loss, correct } = await this.batches(samples, options);
+    return { loss: loss / samples.count, accuracy: correct / samples.count };
+  }
+
+  /** Trains on some batches of an epoch, whole ones but for its last; sums from its beginning. Throws as `epoch` does. */
+  async batches(samples: Samples, options: EpochOptions): Promise<Sums> {
+    const { loss = 0, correct = 0 } = options.before ?? {};
     const { feeds, fetches } = this.#epoch;
     const batches = Math.ceil(samples.count / this.#plan.batchSize);
     const results = await this.#step.run({
@@ -116,18 +131,20 @@ export class HeadTraining {
       [feeds.batches]: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(batches)) },
       [feeds.rate]: scalar(options.learningRate),
       [feeds.iteration]: scalar(this.#iteration),
+      [feeds.lossBefore]: scalar(loss),
+      [feeds.correctBefore]: scalar(correct),
       ...this.#maskFeed(samples, options.mask),
       ...this.#tensors(feeds.parameters, this.#parameters, 1),
       ...this.#tensors(feeds.slots, this.#slots, this.#plan.optimizer.slots.length),
     });
     const parameters = fetches.parameters.map((name) => numbersOf(results, name));
-    const measures = this.#measures(results, fetches, samples.count);
+    const sums = this.#sums(results, fetches);
     const isFinite = parameters.every((numbers) => numbers.every(Number.isFinite));
-    if (!isFinite || !Number.isFinite(measures.loss)) throw diverged(measures.loss, options);
+    if (!isFinite || !Number.isFinite(sums.loss)) throw diverged(sums.loss, options);
     this.#parameters = parameters;
     this.#slots = fetches.slots.map((name) => numbersOf(results, name));
     this.#iteration += batches;
-    return measures;
+    return sums;
   }
 
   /** Measures, and outputs [count, K], of the head as it is, without dropout. */
@@ -137,8 +154,10 @@ export class HeadTraining {
       ...this.#rows(samples, feeds),
       ...this.#tensors(feeds.parameters, this.#parameters, 1),
     });
-    const measures = this.#measures(results, fetches, samples.count);
-    return { ...measures, output: numbersOf(results, fetches.output) };
+    const { loss, correct } = this.#sums(results, fetches);
+    const { count } = samples;
+    const output = numbersOf(results, fetches.output);
+    return { loss: loss / count, accuracy: correct / count, output };
   }
 
   /** Frees both graphs; the parameters stay. */
@@ -186,14 +205,13 @@ export class HeadTraining {
     );
   }
 
-  #measures(
+  #sums(
     results: Readonly<Record<string, Tensor>>,
     names: { readonly lossSum: string; readonly correct: string },
-    count: number,
-  ): Measures {
+  ): Sums {
     return {
-      loss: (numbersOf(results, names.lossSum)[0] ?? Number.NaN) / count,
-      accuracy: (numbersOf(results, names.correct)[0] ?? Number.NaN) / count,
+      loss: numbersOf(results, names.lossSum)[0] ?? Number.NaN,
+      correct: numbersOf(results, names.correct)[0] ?? Number.NaN,
     };
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { ToolkitError } from '../errors.ts';
-import { openArchive } from '../keras/archive.ts';
-import { type FileRange, openRange, readBytes } from '../keras/file-range.ts';
+import { openArchive } from '../files/archive.ts';
+import { type FileRange, openRange, readBytes } from '../files/file-range.ts';
 import { isNpy, openNpy, type StoredArray } from './npy.ts';
 
 /** An array of a reference, and what it is called there. */

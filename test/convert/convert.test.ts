@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { convert, convertModel } from '../../src/convert/convert.ts';
 import { readCard } from '../../src/onnx/card.ts';
+import { graphOnly } from '../../src/onnx/edit.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { madeModel } from './made-model.ts';
 
@@ -76,6 +77,26 @@ describe('convert', () => {
     await expect(convert(input, { kernels: 'theano', classes: ['one'] })).rejects.toMatchObject({
       code: 'OPTION_INVALID',
     });
+    expect(await readdir(folder)).toEqual(['digits.h5']);
+  });
+
+  it('says how to get the value of a layer that was merged with the next one', async () => {
+    const input = join(folder, 'digits.h5');
+    const { output } = await convert(input, { kernels: 'theano' });
+    const merged = readCard(readModel(output)).layers?.find((layer) => layer.output === null);
+    const name = merged?.name ?? '';
+    expect(() => graphOnly(readModel(output), { outputs: [name] })).toThrow(`--features ${name}`);
+    await convert(input, { kernels: 'theano', features: [name], force: true });
+    expect(readModel(output).outputs.map((value) => value.name)).toContain(name);
+  });
+
+  it('refuses a preprocessing that the card could not be read with', async () => {
+    const input = join(folder, 'digits.h5');
+    // Plain JavaScript may give anything.
+    for (const preprocess of [{ mode: 'tf' }, 'TF', null]) {
+      const wrong: object = { kernels: 'theano', preprocess };
+      await expect(convert(input, wrong)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    }
     expect(await readdir(folder)).toEqual(['digits.h5']);
   });
 

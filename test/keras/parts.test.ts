@@ -76,7 +76,7 @@ function shards(map: unknown): string {
 }
 
 test.each<readonly [string, ErrorCode, unknown]>([
-  ['an empty list', 'KERAS_CONFIG_INVALID', {}],
+  ['an empty list', 'KERAS_WEIGHT_MISSING', {}],
   ['a shard elsewhere', 'KERAS_FILE_UNSAFE', { '/a': ['/etc/passwd'] }],
   ['a shard that is not there', 'FILE_MISSING', { '/a': ['other.weights.h5'] }],
   ['a shard that is missing', 'KERAS_WEIGHT_MISSING', { '/a': ['plain_00000.weights.h5'] }],

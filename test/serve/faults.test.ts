@@ -59,7 +59,7 @@ describe('faults over the network', () => {
       });
     await expectFault(ask('nope'), { code: 'MODEL_UNKNOWN', says: "'nope'" });
     await expectFault(ask('add'), { code: 'REQUEST_INVALID', says: "'image'" });
-    const pictures = Array.from({ length: 2 }, () => new Uint8Array(1));
+    const pictures = Array.from({ length: 8 }, () => new Uint8Array(1));
     await expectFault(ask('colours_image', pictures), { code: 'REQUEST_TOO_LARGE' });
     await context.models.unload('add');
     await expectFault(ask('add'), { code: 'MODEL_NOT_READY', says: 'unloaded' });

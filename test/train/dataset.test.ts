@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readModel, type StoredModel } from '../../src/onnx/read.ts';
 import { type FeatureCut, popLayer } from '../../src/train/cut.ts';
-import { extractFeatures, type FeatureOptions } from '../../src/train/dataset.ts';
+import { extractFeatures } from '../../src/train/dataset.ts';
+import type { FeatureOptions } from '../../src/train/feature-options.ts';
 import { digitsModel } from './base.ts';
 import { writeDigits } from './digits.ts';
 

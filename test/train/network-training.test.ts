@@ -101,8 +101,16 @@ describe('a step', () => {
       weights: Float32Array.of(0, 3),
     };
     const keras1 = makeOptimizer({ name: 'sgd', keras: 1, learningRate: 1 });
-    expect((await afterSteps(linear(), [batch])).losses).toEqual([1.5]);
-    expect((await afterSteps(linear({ optimizer: keras1 }), [batch])).losses).toEqual([3]);
+    expect((await afterSteps(linear({ batchSize: 2 }), [batch])).losses).toEqual([1.5]);
+    const plan = linear({ batchSize: 2, optimizer: keras1 });
+    expect((await afterSteps(plan, [batch])).losses).toEqual([3]);
+  });
+
+  it('refuses more rows than the plan says', async () => {
+    const two: Batch = { ...one, inputs: [Float32Array.of(3, 1, 3, 1)], count: 2 };
+    await expect(afterSteps(linear(), [two])).rejects.toThrow(
+      'A batch of at most 1 rows was expected, but it has 2',
+    );
   });
 
   it('leaves everything as it was when the loss is not a number', async () => {
@@ -178,10 +186,10 @@ function large(options: OptimizerOptions): { readonly plan: NetworkPlan; readonl
   const flat = graph.add('Flatten', [graph.add('Relu', [normal])], { axis: 1 });
   const wide = graph.add(
     'Gemm',
-    [flat, weight('w2', [3840, 1100], 0.03), weight('b2', [1100], 0)],
+    [flat, weight('w2', [3840, 1104], 0.03), weight('b2', [1104], 0)],
     {},
   );
-  const scores = graph.add('Gemm', [graph.add('Relu', [wide]), weight('w3', [1100, 3], 0.03)], {});
+  const scores = graph.add('Gemm', [graph.add('Relu', [wide]), weight('w3', [1104, 3], 0.03)], {});
   graph.output(graph.add('Softmax', [scores], { axis: -1 }));
   return {
     plan: {
@@ -206,7 +214,7 @@ async function threeSteps(plan: NetworkPlan, batch: Batch, update: 'graph' | 'pi
   try {
     const losses: number[] = [];
     for (let seed = 0; seed < 3; seed++) {
-      losses.push((await training.step(batch, { learningRate: 0.1, seed })).loss);
+      losses.push((await training.step(batch, { learningRate: 0.01, seed })).loss);
     }
     return { losses, tensors: training.state().tensors };
   } finally {
@@ -240,7 +248,7 @@ describe('a large network', () => {
   );
 
   it('learns the same piece by piece as in one graph', async () => {
-    const { plan, batch } = large({ name: 'sgd', learningRate: 0.1, momentum: 0.9 });
+    const { plan, batch } = large({ name: 'sgd', learningRate: 0.01, momentum: 0.9 });
     const results = await Promise.all(
       (['graph', 'pieces'] as const).map(async (update) => threeSteps(plan, batch, update)),
     );

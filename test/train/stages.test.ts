@@ -110,7 +110,7 @@ describe('train in stages', () => {
   it('ends a stage that does not improve, with its best weights', async () => {
     const events: TrainEvent[] = [];
     const stopped = options({
-      stages: [{ train: 'dense', epochs: 40, optimizer: 'sgd', lr: 1, momentum: 0.9 }],
+      stages: [{ train: 'dense', epochs: 40, optimizer: 'sgd', lr: 0.1, momentum: 0.9 }],
       patience: 2,
       onEvent: (event) => events.push(event),
     });
@@ -142,6 +142,16 @@ describe('train in stages', () => {
     const bytes = kernel?.read(0, sizeOf(kernel.shape)).slice();
     expect(new Float32Array(bytes?.buffer ?? new ArrayBuffer(0)).every(Number.isFinite)).toBe(true);
   }, 60_000);
+
+  it.each(['head', 'dense'])(
+    'ends where the loss runs away, though it is a number: %s',
+    async (what) => {
+      const diverging = options({ stages: [{ train: what, epochs: 2, lr: 1e30 }] });
+      await expect(train(diverging)).rejects.toMatchObject({ code: 'TRAINING_DIVERGED' });
+      await expect(readFile(diverging.output)).rejects.toMatchObject({ code: 'ENOENT' });
+    },
+    60_000,
+  );
 
   it('learns from soft targets, with weights by class and changed pictures', async () => {
     const asked: string[] = [];

@@ -16,6 +16,7 @@ import { makeOptimizer } from '../../src/train/optimizers.ts';
 import type { TrainOptions } from '../../src/train/options.ts';
 import { train } from '../../src/train/train.ts';
 import { openTraining } from '../../src/train/training.ts';
+import { npyBytes } from '../numpy-file.ts';
 import { digitsModel } from './base.ts';
 import { writeDigits } from './digits.ts';
 
@@ -46,13 +47,6 @@ describe('train', () => {
     const reference = fitLogistic(learn, { classes: 2 }).accuracy(check);
     // scikit-learn 1.9.1 has 0.9247 on these features: StandardScaler, LogisticRegression(C=1).
     expect(reference).toBeCloseTo(0.9247, 2);
-    const samples = ({ features, labels }: typeof learn) => ({
-      count: labels.length,
-      features,
-      targets: Float32Array.from({ length: labels.length * 2 }, (_, i) =>
-        labels[Math.floor(i / 2)] === i % 2 ? 1 : 0,
-      ),
-    });
     const accuracies: number[] = [];
     for (const seed of [0, 1, 2]) {
       const { history } = await fitHead({
@@ -63,8 +57,8 @@ describe('train', () => {
         epochs: 200,
         seed,
         shuffle: true,
-        train: samples(learn),
-        valid: samples(check),
+        train: learn,
+        valid: check,
       });
       accuracies.push(history.at(-1)?.val_acc ?? 0);
     }
@@ -154,6 +148,39 @@ describe('train', () => {
     });
     expect(JSON.parse(await readFile(history, 'utf8'))).toEqual(card.history);
   });
+
+  it('does not name classes where the new end predicts numbers', async () => {
+    const first = await fewOptions();
+    await train(first);
+    expect(readCard(readModel(first.output)).classes).toEqual(['8', '9']);
+    const folder = join(first.output, '..');
+    const [x, y, output] = ['x.npy', 'y.npy', 'numbers.onnx'].map((name) => join(folder, name));
+    const shape = readModel(base).inputs[0]?.shape.slice(1).map(Number) ?? [];
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    const pixels = Float32Array.from({ length: 8 * size }, (_, i) => (i * 7) % 256);
+    await writeFile(x ?? '', npyBytes('<f4', [8, ...shape], pixels));
+    await writeFile(
+      y ?? '',
+      npyBytes(
+        '<f4',
+        [8, 1],
+        Float32Array.from({ length: 8 }, (_, i) => i),
+      ),
+    );
+    const result = await train({
+      base: first.output,
+      arrays: { x: x ?? '', y: y ?? '', task: 'regression' },
+      output: output ?? '',
+      epochs: 1,
+      optimizer: { name: 'sgd', learningRate: 1e-9 },
+    });
+    expect(result.classes).toBeUndefined();
+    const card = readCard(readModel(result.output));
+    expect(card.classes).toBeUndefined();
+    // What pixels must become is as true as before, and so is where the model came from.
+    const before = readCard(readModel(base));
+    expect(card).toMatchObject({ preprocess: before.preprocess, source: before.source });
+  }, 60_000);
 
   it('gives the same file, to the byte, for the same options', async () => {
     const [one, other] = [await fewOptions(), await fewOptions()];

@@ -33,6 +33,7 @@ import { timeDistributedMerge } from './legacy/time-distributed-merge.ts';
 import { concatenate } from './merging/concatenate.ts';
 import { dot, merge } from './merging/dot.ts';
 import { add, average, maximum, minimum, multiply, subtract } from './merging/merge.ts';
+import { customScaleLayer, layerScale } from './merging/residual.ts';
 import { batchNormalization } from './normalization/batch-normalization.ts';
 import { groupNormalization } from './normalization/group-normalization.ts';
 import { layerNormalization } from './normalization/layer-normalization.ts';
@@ -118,6 +119,7 @@ const layers: readonly Layer[] = [
   cropping1d,
   cropping2d,
   cropping3d,
+  customScaleLayer,
   dense,
   depthwiseConv1d,
   depthwiseConv2d,
@@ -142,6 +144,7 @@ const layers: readonly Layer[] = [
   integerLookup,
   lambda,
   layerNormalization,
+  layerScale,
   leakyRelu,
   locallyConnected1d,
   locallyConnected2d,

@@ -40,7 +40,7 @@ export async function arraySource(
     outputs,
     counts: { train: train.count, valid: valid?.count ?? 0 },
     identity: digestOf([train, valid]),
-    caching: 'in memory',
+    holding: () => ({ isInMemory: true, words: 'in memory' }),
     async prepare({ part, model, cut }) {
       const samples = part === 'valid' && valid ? valid : train;
       const features = await featuresOf(model, cut, { samples, options, part, events });

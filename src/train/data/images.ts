@@ -1,26 +1,28 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { ToolkitError } from '../../errors.ts';
 import { neededFor } from '../../onnx/edit.ts';
 import type { StoredModel } from '../../onnx/read.ts';
 import type { LabelledFile, SkippedFile } from '../../runtime/folder.ts';
 import { readImage } from '../../runtime/image.ts';
-import { openPicturePool } from '../augment/pool.ts';
 import type { Augmentation } from '../augment/settings.ts';
 import {
   extractFeatures,
-  type FeatureOptions,
   type FeatureSet,
-  type FeatureVariant,
   type ImageListing,
+  type StoredFeatures,
+  storeFeatures,
 } from '../dataset.ts';
+import type { FeatureOptions, FeatureProgress } from '../feature-options.ts';
 import { checkClasses } from '../folders.ts';
 import { streamSeed } from '../random.ts';
-import { memoryRows } from '../rows.ts';
+import { joined, memoryRows, type Rows } from '../rows.ts';
 import type { SplitListing } from './listing.ts';
-import { openLiveRows, unreadable } from './live.ts';
+import { openLiveRows } from './live.ts';
 import type { DataSource, ExampleRequest, Prepared, SourceEvents } from './source.ts';
+import { openStoredRows } from './stored.ts';
+import { variantOf } from './variant.ts';
 
 /** How pictures become samples. */
 export interface ImageOptions
@@ -34,10 +36,12 @@ export interface ImageOptions
   /** For the changes. */
   readonly seed: number;
   readonly workers?: number | undefined;
-  /** Features of more bytes than this are made anew in each epoch instead of being held. */
+  /** Features of more bytes than this are read from the cache, batch by batch, instead of being held. */
   readonly memory: number;
   /** Scores of a picture instead of those of its folder: pseudo-labels, soft targets. */
   readonly softTargets?: ((file: string) => readonly number[] | undefined) | undefined;
+  /** Scores of the pictures that are in no folder of a class, by absolute path. */
+  readonly softSamples?: ReadonlyMap<string, readonly number[]> | undefined;
 }
 
 /** Samples from folders of pictures. */
@@ -47,27 +51,60 @@ export function imageSource(
   events: SourceEvents,
 ): DataSource {
   const { classes } = listing.train;
-  const { augment, augmentPasses } = options;
   return {
     classes,
     outputs: classes.length,
     counts: { train: listing.train.files.length, valid: listing.valid?.files.length ?? 0 },
-    identity: identityOf(listing),
-    caching: !augment
-      ? 'computed once and kept on disk'
-      : augmentPasses > 0
-        ? `computed once, as they are and ${augmentPasses} times changed, and kept on disk`
-        : 'computed anew in each epoch, since the pictures change',
+    identity: identityOf(listing, options.softSamples),
+    holding: (model, cut) => {
+      const request = { model, cut, part: 'train', images: listing.train } as const;
+      const { kind, words } = holdingOf(request, options);
+      return { isInMemory: kind === 'memory', words };
+    },
     async prepare(request) {
       const images = listing[request.part] ?? listing.train;
-      const isLive =
-        (request.part === 'train' && augment !== undefined && augmentPasses === 0) ||
-        4 * images.files.length * request.cut.width > options.memory;
-      return isLive
-        ? livePart(request, images, { options, events })
-        : heldPart(request, images, { options, events });
+      const { kind } = holdingOf({ ...request, images }, options);
+      const work = { options, events };
+      return kind === 'anew'
+        ? livePart(request, images, work)
+        : keptPart(request, images, { ...work, kind });
     },
   };
+}
+
+interface Held {
+  readonly kind: 'memory' | 'disk' | 'anew';
+  readonly words: string;
+}
+
+/** Features are held in memory, else on disk; pictures that change, or cost nothing to compute, are read anew. */
+function holdingOf(
+  {
+    model,
+    cut,
+    part,
+    images,
+  }: Pick<ExampleRequest, 'model' | 'cut' | 'part'> & { readonly images: ImageListing },
+  { augment, augmentPasses, memory, cache }: ImageOptions,
+): Held {
+  const isChanged = part === 'train' && augment !== undefined;
+  if (isChanged && augmentPasses === 0) {
+    return { kind: 'anew', words: 'computed anew in each epoch, since the pictures change' };
+  }
+  const isWorth = isWorthKeeping(model, cut.name);
+  const [passes, once] = isChanged ? changedPasses(augmentPasses) : [1, 'computed once'];
+  if (4 * images.files.length * passes * cut.width <= memory) {
+    const isSaved = isWorth && cache !== false;
+    return { kind: 'memory', words: isSaved ? `${once} and kept on disk` : once };
+  }
+  if (cache !== false && (isWorth || isChanged)) {
+    return { kind: 'disk', words: `${once} and read from disk, since --memory is less` };
+  }
+  return { kind: 'anew', words: 'computed anew in each epoch, since --memory is less' };
+}
+
+function changedPasses(passes: number): readonly [number, string] {
+  return [1 + passes, `computed once, as they are and ${passes} times changed`];
 }
 
 interface Work {
@@ -75,47 +112,63 @@ interface Work {
   readonly events: SourceEvents;
 }
 
-/** Features in memory; of the training part also those of the changed passes. */
-async function heldPart(
+/** Features in memory or on disk; of the training part also those of the changed passes. */
+async function keptPart(
   { part, model, cut }: ExampleRequest,
   images: ImageListing,
-  { options, events }: Work,
+  { options, events, kind }: Work & { readonly kind: 'memory' | 'disk' },
 ): Promise<Prepared> {
   const { provider, threads, preprocess, cache, strict, batch, augment, augmentPasses } = options;
-  const sets: FeatureSet[] = [];
+  const sets: (FeatureSet | StoredFeatures)[] = [];
   const passes = part === 'train' && augment ? augmentPasses : 0;
   for (let pass = 0; pass <= passes; pass++) {
-    const set = await extractFeatures(model, { at: cut.name, width: cut.width }, images, {
+    const how = {
       provider,
       threads,
       preprocess,
       strict,
       batch,
-      cache: isWorthKeeping(model, cut.name) ? cache : false,
       variant: augment && pass > 0 ? variantOf(augment, pass, options) : undefined,
-      onSkip: (skipped) => pass === 0 && events.onSkip(part, skipped),
-      onProgress: (progress) => events.onProgress(part, progress),
-    });
-    sets.push(set);
+      onSkip: (skipped: SkippedFile) => pass === 0 && events.onSkip(part, skipped),
+      onProgress: (progress: FeatureProgress) => events.onProgress(part, progress),
+    };
+    const at = { at: cut.name, width: cut.width };
+    const kept = cache === false ? undefined : cache;
+    sets.push(
+      kind === 'disk'
+        ? await storeFeatures(model, at, images, { ...how, cache: kept })
+        : await extractFeatures(model, at, images, {
+            ...how,
+            cache: isWorthKeeping(model, cut.name) ? cache : false,
+          }),
+    );
   }
   const [first] = sets;
   if (!first) throw new Error('Bug: the pictures were never read');
   if (part === 'train') checkClasses(images.folder, first);
-  const width = cut.width;
-  const features = sets.length === 1 ? first.features : joined(sets.map((set) => set.features));
   const labels = tiled(first.labels, sets.length);
   const files = sets.flatMap((set) => set.files);
+  const { rows, close } = await rowsOf(sets, cut.width);
   return {
-    examples: {
-      rows: memoryRows(features, width),
-      targets: targetsFor(files, labels, images, options),
-    },
+    examples: { rows, targets: targetsFor(files, labels, images, options) },
     labels,
     skipped: first.skipped,
     preprocess: first.preprocess,
     fingerprint: first.fingerprint,
-    close: () => Promise.resolve(),
+    close,
   };
+}
+
+async function rowsOf(
+  sets: readonly (FeatureSet | StoredFeatures)[],
+  width: number,
+): Promise<Pick<Prepared, 'close'> & { readonly rows: Rows }> {
+  const places = sets.flatMap((set) => ('places' in set ? set.places : []));
+  if (places.length > 0) return openStoredRows(places, width);
+  const parts = sets.flatMap((set) => ('features' in set ? [set.features] : []));
+  const [only] = parts;
+  const features = only && parts.length === 1 ? only : joined(parts);
+  return { rows: memoryRows(features, width), close: () => Promise.resolve() };
 }
 
 /** Whether anything is computed before the cut that costs more than reading the picture. */
@@ -124,61 +177,11 @@ function isWorthKeeping(model: StoredModel, at: string): boolean {
   return [...values].some((name) => (model.initializers.get(name)?.shape.length ?? 0) > 1);
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 function tiled(labels: Uint32Array, times: number): Uint32Array {
   return Uint32Array.from(
     { length: labels.length * times },
     (_, i) => labels[i % labels.length] ?? 0,
   );
-}
-
-/** A changed pass: each picture's change follows from seed, pass and content. */
-function variantOf(
-  augment: Augmentation,
-  pass: number,
-  { seed, workers }: ImageOptions,
-): FeatureVariant {
-  return {
-    key: JSON.stringify([augment, seed, pass]),
-    async *batches(files, digests, { preprocess, batch = 8, strict, onSkip }) {
-      const pool = openPicturePool({ preprocess, augment }, { workers });
-      const read = async (file: LabelledFile, i: number) => {
-        const digest = Number.parseInt((digests[i] ?? '0').slice(0, 8), 16);
-        const own = streamSeed(streamSeed(seed, `augment ${pass}`), `augment ${digest}`);
-        return { file, outcome: await pool.read(file.path, own) };
-      };
-      try {
-        for (let at = 0; at < files.length; at += batch) {
-          const part = files.slice(at, at + batch);
-          const done = await Promise.all(part.map((file, i) => read(file, at + i)));
-          const good = done.flatMap(({ file, outcome }) => {
-            if ('data' in outcome) return [{ file, data: outcome.data }];
-            if (strict === true) throw unreadable(file.path, outcome.reason);
-            onSkip?.({ path: file.path, reason: outcome.reason });
-            return [];
-          });
-          if (good.length === 0) continue;
-          const { size, layout } = preprocess;
-          const data = joined(good.map((each) => each.data));
-          const channels = data.length / good.length / (size[0] * size[1]);
-          const shape =
-            layout === 'nchw' ? [good.length, channels, ...size] : [good.length, ...size, channels];
-          yield { data, shape, files: good.map(({ file }) => file.path) };
-        }
-      } finally {
-        await pool.close();
-      }
-    },
-  };
 }
 
 /** Pictures that are read in each epoch anew. All are decoded once before: a broken one should not end an epoch. */
@@ -239,13 +242,14 @@ async function readable(
 function targetsFor(
   files: readonly string[],
   labels: Uint32Array,
-  { classes }: ImageListing,
-  { softTargets }: ImageOptions,
+  { classes, folder }: ImageListing,
+  { softTargets, softSamples }: ImageOptions,
 ): Float32Array {
   const width = classes.length;
   const targets = new Float32Array(labels.length * width);
   labels.forEach((label, row) => {
-    const soft = softTargets?.(files[row] ?? '');
+    const file = files[row] ?? '';
+    const soft = softSamples?.get(resolve(folder, file)) ?? softTargets?.(file);
     if (soft && soft.length !== width) {
       throw new ToolkitError(
         'DATASET_CLASSES',
@@ -260,7 +264,10 @@ function targetsFor(
 }
 
 /** Names, sizes and times of the files: what can be known without reading them. */
-function identityOf({ train, valid }: SplitListing): string {
+function identityOf(
+  { train, valid }: SplitListing,
+  softSamples?: ImageOptions['softSamples'],
+): string {
   const hash = createHash('sha256');
   for (const [part, listing] of Object.entries({ train, valid })) {
     for (const { path, label } of listing?.files ?? []) {
@@ -269,7 +276,8 @@ function identityOf({ train, valid }: SplitListing): string {
         mtimeMs: 0,
       };
       const name = listing ? relative(listing.folder, path) : path;
-      hash.update(JSON.stringify([part, name, label, size, mtimeMs]));
+      const soft = softSamples?.get(path);
+      hash.update(JSON.stringify([part, name, label, size, mtimeMs, ...(soft ? [soft] : [])]));
     }
   }
   return hash.digest('hex');

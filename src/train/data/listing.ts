@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { listImageFolder } from '../../runtime/folder.ts';
 import type { ImageListing } from '../dataset.ts';
 import { checkFolders, noImages } from '../folders.ts';
@@ -41,4 +42,23 @@ export async function listSplit(
   const parts = { train: of(false), valid: of(true) };
   if (parts.valid.files.length === 0 || parts.train.files.length === 0) throw noImages(folder);
   return parts;
+}
+
+/** The same with more pictures to learn from, by absolute path; each counts to the class of its highest score. */
+export function withSoftSamples(
+  { train, valid }: SplitListing,
+  samples: ReadonlyMap<string, readonly number[]>,
+): SplitListing {
+  const more = [...samples].map(([path, scores]) => ({
+    path,
+    label: scores.indexOf(Math.max(...scores)),
+  }));
+  return { train: { ...train, files: [...train.files, ...more] }, valid };
+}
+
+/** Scores by absolute path. */
+export function byAbsolutePath(
+  samples: ReadonlyMap<string, readonly number[]>,
+): ReadonlyMap<string, readonly number[]> {
+  return new Map([...samples].map(([path, scores]) => [resolve(path), scores]));
 }

@@ -8,7 +8,7 @@ import { openPicturePool, type PicturePool } from '../augment/pool.ts';
 import type { Augmentation } from '../augment/settings.ts';
 import type { CutPoint } from '../plan/cut-point.ts';
 import { streamSeed } from '../random.ts';
-import type { Pass, Rows } from '../rows.ts';
+import { inAdvance, type Rows } from '../rows.ts';
 
 /** Pictures that are read anew, and changed anew, in each epoch. */
 export interface LiveOptions extends Pick<LoadOptions, 'provider' | 'threads' | 'preprocess'> {
@@ -59,8 +59,9 @@ export async function openLiveRows(
       count: files.length,
       width: cut.width,
       memory: undefined,
+      isKept: false,
       async *batches(pass) {
-        for await (const { data, count } of inAdvance(pass, pictures)) {
+        for await (const { data, count } of inAdvance(pass, ahead, pictures)) {
           yield await features(data, count);
         }
       },
@@ -94,25 +95,6 @@ function batchReader(pool: PicturePool, { files, seed }: LiveOptions, elements: 
     await Promise.all(Array.from(order, read));
     return { data, count: order.length };
   };
-}
-
-async function* inAdvance(
-  { order, batchSize, epoch, from = 0 }: Pass,
-  read: ReadBatch,
-): AsyncIterable<PictureBatch> {
-  const waiting: Promise<PictureBatch>[] = [];
-  let at = from * batchSize;
-  for (;;) {
-    for (; waiting.length < ahead && at < order.length; at += batchSize) {
-      const batch = read(order.subarray(at, at + batchSize), epoch);
-      // It may fail before anyone waits for it.
-      batch.catch(() => undefined);
-      waiting.push(batch);
-    }
-    const next = await waiting.shift();
-    if (!next) return;
-    yield next;
-  }
 }
 
 /** IMAGE_UNREADABLE for a picture. */

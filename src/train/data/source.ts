@@ -1,7 +1,7 @@
 import type { Preprocess } from '../../onnx/card.ts';
 import type { StoredModel } from '../../onnx/read.ts';
 import type { SkippedFile } from '../../runtime/folder.ts';
-import type { FeatureProgress } from '../dataset.ts';
+import type { FeatureProgress } from '../feature-options.ts';
 import type { CutPoint } from '../plan/cut-point.ts';
 import type { Examples } from '../trainer.ts';
 
@@ -38,6 +38,13 @@ export interface SourceEvents {
   readonly onProgress: (part: Part, progress: FeatureProgress) => void;
 }
 
+/** Where features are while a stage runs. */
+export interface Holding {
+  readonly isInMemory: boolean;
+  /** For people. */
+  readonly words: string;
+}
+
 /** Where samples come from. */
 export interface DataSource {
   /** Names of the classes; `undefined` where there are none. */
@@ -47,7 +54,7 @@ export interface DataSource {
   readonly counts: { readonly [P in Part]: number };
   /** Digest of what is known of the data before it is read. */
   readonly identity: string;
-  /** What is done with the samples of the frozen part, in words. */
-  readonly caching: string;
+  /** What is done with the training samples' features at a cut. */
+  readonly holding: (model: StoredModel, cut: CutPoint) => Holding;
   readonly prepare: (request: ExampleRequest) => Promise<Prepared>;
 }

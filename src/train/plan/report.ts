@@ -1,5 +1,5 @@
 import { sizeOf } from '../../tensor.ts';
-import type { DataSource } from '../data/source.ts';
+import type { DataSource, Holding } from '../data/source.ts';
 import type { LossName } from '../losses.ts';
 import type { StageSettings } from '../settings.ts';
 import type { PlanLayer } from './layers.ts';
@@ -17,6 +17,8 @@ export interface PlannedStage {
   readonly memory: PartMemory;
   /** Bytes of the features of all training samples. */
   readonly featureBytes: number;
+  /** Where those are while the stage runs. */
+  readonly holding: Holding;
 }
 
 /** What will be trained, on what and how: told before it begins. */
@@ -33,15 +35,13 @@ export interface PlanReport {
   readonly stages: readonly PlannedStage[];
   readonly trainSamples: number;
   readonly validSamples: number;
-  /** What is done with the features of the frozen part, in words. */
-  readonly caching: string;
 }
 
 /** Looks at each stage of a plan before any work. Throws what `partOf` throws, and GRADIENT_MISSING. */
 export function plannedStages(
   network: TrainedNetwork,
   stages: readonly StageSettings[],
-  { counts }: Pick<DataSource, 'counts'>,
+  { counts, holding }: Pick<DataSource, 'counts' | 'holding'>,
 ): readonly PlannedStage[] {
   return stages.map((settings) => {
     const part = partOf(network, settings.train);
@@ -59,6 +59,7 @@ export function plannedStages(
         batchSize: settings.batchSize,
       }),
       featureBytes: 4 * counts.train * part.cut.width,
+      holding: holding(network.base, part.cut),
     };
   });
 }

@@ -21,6 +21,9 @@ describe('ReLU', () => {
     [{ threshold: 1 }, [0, 0, 0, 8]],
     // slope · (x - threshold) below the threshold: 0.5 · (-2 - 1) = -1.5
     [{ threshold: 1, negative_slope: 0.5, max_value: 6 }, [-1.5, -0.75, 0, 6]],
+    // Below 0 and above the threshold Keras 2.3.1 and tf.keras 1.15 give x, or 0 where there is a ceiling.
+    [{ threshold: -1, negative_slope: 0.5 }, [-0.5, -0.5, 1, 8]],
+    [{ threshold: -1, negative_slope: 0.5, max_value: 6 }, [-0.5, 0, 1, 6]],
   ])('of %j', async (config, expected) => {
     expectClose(await applied({ name: 'y', is: 'ReLU', config }), expected);
   });

@@ -1,3 +1,4 @@
+/* oxlint-disable eslint/max-lines -- one table of everything of its kind */
 import { InputPlace } from '../../../src/keras/model.ts';
 
 /** Stands for the input among the arguments of a call. */
@@ -83,6 +84,20 @@ export const unary: Readonly<
   leaky_relu: { of: (z) => (z > 0 ? z : 0.2 * z) },
   identity: { of: (z) => z },
   isnan: { of: (z) => Number(Number.isNaN(z)), numbers: [1, Number.NaN] },
+  deg2rad: { of: (z) => (z * Math.PI) / 180 },
+  rad2deg: { of: (z) => (z * 180) / Math.PI },
+  log2: { of: Math.log2, numbers: [0.5, 1, 8] },
+  log10: { of: Math.log10, numbers: [0.5, 1, 10] },
+  exp2: { of: (z) => 2 ** z },
+  cbrt: { of: Math.cbrt },
+  trunc: { of: Math.trunc },
+  sinc: { of: (z) => Math.sin(Math.PI * z) / (Math.PI * z), numbers: [-0.5, 0.25, 1.5] },
+  isfinite: { of: (z) => Number(Number.isFinite(z)), numbers: [1, Number.NaN, -Infinity] },
+  isinf: { of: (z) => Number(Math.abs(z) === Infinity), numbers: [1, Number.NaN, -Infinity] },
+  signbit: { of: (z) => Number(z < 0) },
+  nan_to_num: { of: (z) => (Number.isNaN(z) ? 0 : z), numbers: [1, Number.NaN, -2] },
+  soft_shrink: { of: (z) => z - bounded(z, -0.5, 0.5) },
+  hard_shrink: { of: (z) => (Math.abs(z) > 0.5 ? z : 0) },
   zeros_like: { of: () => 0 },
   ones_like: { of: () => 1 },
 };
@@ -99,6 +114,10 @@ export const binary: Readonly<Record<string, (a: number, b: number) => number>> 
   floor_divide: (a, b) => Math.floor(a / b),
   mod: (a, b) => ((a % b) + b) % b,
   squared_difference: (a, b) => (a - b) ** 2,
+  arctan2: Math.atan2,
+  hypot: Math.hypot,
+  logaddexp: (a, b) => Math.log(Math.exp(a) + Math.exp(b)),
+  divide_no_nan: (a, b) => a / b,
   equal: (a, b) => Number(a === b),
   not_equal: (a, b) => Number(a !== b),
   less: (a, b) => Number(a < b),
@@ -132,6 +151,51 @@ export const others: Readonly<
     gives: [1, 2, 3].map((n) => Math.log(Math.exp(n) + Math.exp(n + 3))),
     shape: [1, 3],
   },
+  norm: {
+    call: { config: { axis: -1, ord: null } },
+    gives: [Math.hypot(1, 2, 3), Math.hypot(4, 5, 6)],
+    shape: [1, 2],
+  },
+  // Of two outputs, the first.
+  moments: { call: { config: { axes: [1] } }, gives: [2.5, 3.5, 4.5], shape: [1, 3] },
+  ptp: { call: { config: { axis: -1 } }, gives: [2, 2], shape: [1, 2] },
+  count_nonzero: { call: { config: { axis: [1, 2] } }, gives: [6], shape: [1] },
+  sort: { call: { config: { axis: 1 } }, gives: [1, 2, 3, 4, 5, 6], shape: [1, 2, 3] },
+  argsort: { call: { config: { axis: -1 } }, gives: [0, 1, 2, 0, 1, 2], shape: [1, 2, 3] },
+  roll: {
+    call: { config: { shift: [1, -1], axis: [1, 2] } },
+    gives: [5, 6, 4, 2, 3, 1],
+    shape: [1, 2, 3],
+  },
+  diff: { call: { config: { n: 1, axis: 2 } }, gives: [1, 1, 1, 1], shape: [1, 2, 2] },
+  tril: { call: { config: { k: 0 } }, gives: [1, 0, 0, 4, 5, 0], shape: [1, 2, 3] },
+  triu: { call: { config: { k: 1 } }, gives: [0, 2, 3, 0, 0, 6], shape: [1, 2, 3] },
+  slice: {
+    call: { config: { start_indices: [0, 1, 0], shape: [1, 1, 2] } },
+    gives: [4, 5],
+    shape: [1, 1, 2],
+  },
+  full_like: { call: { args: [x, 7] }, gives: [7, 7, 7, 7, 7, 7], shape: [1, 2, 3] },
+  threshold: {
+    call: { config: { threshold: 3, default_value: -1 } },
+    gives: [-1, -1, -1, 4, 5, 6],
+    shape: [1, 2, 3],
+  },
+  hstack: {
+    call: { args: [[x, x]] },
+    gives: [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6],
+    shape: [1, 4, 3],
+  },
+  vstack: {
+    call: { args: [[x, x]] },
+    gives: [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6],
+    shape: [2, 2, 3],
+  },
+  multi_hot: {
+    call: { config: { num_classes: 4, axis: -1 } },
+    gives: [0, 1, 1, 1, 0, 0, 0, 0],
+    shape: [1, 2, 4],
+  },
   argmax: { call: { config: { axis: -1 } }, gives: [2, 2], shape: [1, 2] },
   argmin: { call: { config: { axis: 1 } }, gives: [0, 0, 0], shape: [1, 3] },
   any: { call: { config: { axis: -1 } }, gives: [1, 1], shape: [1, 2] },
@@ -154,6 +218,9 @@ export const others: Readonly<
     shape: [1, 2, 3],
   },
   reshape: { call: { config: { newshape: [-1, 6] } }, gives: [1, 2, 3, 4, 5, 6], shape: [1, 6] },
+  shape: { call: {}, gives: [1, 2, 3], shape: [3] },
+  add_n: { call: { args: [[x, x, x]] }, gives: [3, 6, 9, 12, 15, 18], shape: [1, 2, 3] },
+  bias_add: { call: { args: [x, [1, 0, -1]] }, gives: [2, 2, 2, 5, 5, 5], shape: [1, 2, 3] },
   ravel: { call: {}, gives: [1, 2, 3, 4, 5, 6], shape: [6] },
   transpose: { call: { config: { axes: [0, 2, 1] } }, gives: [1, 4, 2, 5, 3, 6], shape: [1, 3, 2] },
   swapaxes: {

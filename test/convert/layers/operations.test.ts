@@ -99,6 +99,48 @@ describe('operations that are nodes of Keras 3 models', () => {
     expect(wide).toEqual({ shape: [1, 2, 2, 1], data: [1, 2, 3, 4] });
   });
 
+  it('take_along_axis: where the numbers are when they are sorted, taken, they are sorted', async () => {
+    const layers: readonly MadeLayer[] = [
+      { name: 'order', is: 'ops.Argsort', config: { axis: -1 }, args: [x], from: ['in'] },
+      {
+        name: 'y',
+        is: 'ops.TakeAlongAxis',
+        config: { axis: 1 },
+        args: [x, new InputPlace(1)],
+        from: ['in', 'order'],
+      },
+    ];
+    const { graph } = convertModel(madeModel({ input: [4], layers, generation: 'Keras 3' }));
+    const results = await runGraph(graph, [
+      { shape: [1, 4], data: Float32Array.from([3, -1, 8, 0]) },
+    ]);
+    expectClose(results.get('y')?.data ?? [], [-1, 0, 3, 8]);
+  });
+
+  it('arrays as Keras 3 writes them, and whole numbers beside floats', async () => {
+    const array = { class_name: '__numpy__', config: { value: [1, 2, 3, 4], dtype: 'int32' } };
+    expectClose((await outputOf('multiply', { args: [x, array] })).data, [-2, -1, 3, 32]);
+    const layers: readonly MadeLayer[] = [
+      { name: 'whole', is: 'ops.Cast', config: { dtype: 'int32' }, args: [x], from: ['in'] },
+      { name: 'half', is: 'ops.Multiply', args: [x, 0.5], from: ['whole'] },
+      {
+        name: 'y',
+        is: 'ops.Add',
+        args: [x, new InputPlace(1)],
+        from: ['half', 'whole'],
+      },
+    ];
+    const { graph } = convertModel(madeModel({ input: [4], layers, generation: 'Keras 3' }));
+    const results = await runGraph(graph, [{ shape: [1, 4], data: Float32Array.from(row) }]);
+    expectClose(results.get('y')?.data ?? [], [-3, 0, 1.5, 12]);
+  });
+
+  it('cumsum, argmax and argmin without an axis go through all elements', async () => {
+    expectClose((await outputOf('cumsum', {}, [1, 2, 3, 4], [2, 2])).data, [1, 3, 6, 10]);
+    expectClose((await outputOf('argmax', {}, [1, 2, 9, 4], [2, 2])).data, [2]);
+    expectClose((await outputOf('argmin', {}, [1, 2, 9, 0], [2, 2])).data, [3]);
+  });
+
   it('resize, to the nearest', async () => {
     const config = { size: [1, 4], interpolation: 'nearest', data_format: 'channels_last' };
     const { shape, data } = await outputOf('resize', { config }, [1, 2], [1, 2, 1]);
@@ -106,7 +148,7 @@ describe('operations that are nodes of Keras 3 models', () => {
   });
 
   it('has a test for every row', () => {
-    const apart = ['glu', 'where', 'resize', 'space_to_depth', 'depth_to_space'];
+    const apart = ['glu', 'where', 'resize', 'space_to_depth', 'depth_to_space', 'take_along_axis'];
     const logic = ['logical_and', 'logical_or', 'logical_xor', 'logical_not'];
     const tested = new Set([unary, binary, others].flatMap(Object.keys).concat(apart, logic));
     expect(Object.keys(operations).filter((name) => !tested.has(name))).toEqual([]);
@@ -132,6 +174,8 @@ describe('TensorFlow functions that are nodes of tf.keras models', () => {
     ['nn.relu6', {}, [0, 0, 1, 6]],
     ['math.subtract', { y: 1, name: null }, [-3, -1.5, 0, 7]],
     ['__operators__.truediv', { y: 2 }, [-1, -0.25, 0.5, 4]],
+    ['math.atan2', { x: 1 }, row.map((z) => Math.atan2(z, 1))],
+    ['nn.bias_add', { bias: [1, 2, 3, 4], data_format: 'NHWC' }, [-1, 1.5, 4, 12]],
     ['clip_by_value', { clip_value_min: -1, clip_value_max: 1 }, [-1, -0.5, 1, 1]],
     ['concat', { axis: -1 }, row],
     ['reshape', { shape: [-1, 4] }, row],
@@ -151,6 +195,34 @@ describe('TensorFlow functions that are nodes of tf.keras models', () => {
     const mean = { name: 'Mean', op: 'Mean', attr: { keep_dims: { b: true } } };
     const reduced = { node_def: mean, constants: { 1: [1] } };
     expectClose(await answer(reduced, {}, 'TensorFlowOpLayer'), [1.625]);
+  });
+
+  it('reshape, to sizes that are computed', async () => {
+    const layers: readonly MadeLayer[] = [
+      { name: 'sizes', is: 'TFOpLambda', config: { function: 'compat.v1.shape' }, from: ['in'] },
+      {
+        name: 'batch',
+        is: 'SlicingOpLambda',
+        config: { function: '__operators__.getitem' },
+        args: [x],
+        kwargs: { slice_spec: 0 },
+        from: ['sizes'],
+      },
+      {
+        name: 'y',
+        is: 'TFOpLambda',
+        config: { function: 'reshape' },
+        args: [x],
+        kwargs: { shape: [new InputPlace(1), 2, 2] },
+        from: ['in', 'batch'],
+      },
+    ];
+    const { graph } = convertModel(madeModel({ input: [4], layers, generation: 'tf.keras' }));
+    const result = (await runGraph(graph, [{ shape: [1, 4], data: Float32Array.from(row) }])).get(
+      'y',
+    );
+    expect(result?.shape).toEqual([1, 2, 2]);
+    expectClose(result?.data ?? [], row);
   });
 
   it('are refused by name where they are not known', async () => {

@@ -117,45 +117,58 @@ describe('recurrent layers over masked steps', () => {
     );
   });
 
-  it.each(['tanh', 'mish'])('an LSTM of %s takes and gives its states', async (activation) => {
-    const cell = cellOf('LSTM', activation);
-    const { x, ...input } = samples(['holes']);
-    const config = configOf(cell, { return_state: true });
-    const start = { h: [0.3, -0.2], c: [0.1, 0.5] };
-    const layers = [
-      masking,
-      // Both states from the first two features of the first step, so that they come out of the graph.
-      { name: 'flat', is: 'Flatten', from: ['in'] },
-      ...(['h', 'c'] as const).map((name, i) => ({
-        name,
-        is: 'Dense',
-        config: { units },
-        from: ['flat'],
-        weights: [
-          [[steps * features, units], noise(steps * features * units, 0).map(() => 0)],
-          [[units], i === 0 ? start.h : start.c],
-        ] as const,
-      })),
-      {
-        name: 'y',
-        is: 'LSTM',
-        config,
-        weights: weightsOf(cell),
-        from: ['mask', 'h', 'c'],
-        args: [new InputPlace(0)],
-        kwargs: { initial_state: [new InputPlace(1), new InputPlace(2)] },
-      },
-    ];
-    const model = madeModel({ input: [steps, features], layers, generation: 'Keras 3' });
-    const outputs = [0, 1, 2].map((tensor) => ({ layer: 'y', node: 0, tensor }));
-    const { graph } = convertModel({ ...model, graph: { ...model.graph, outputs } });
-    const results = await runGraph(graph, [input]);
-    const got = graph.outputs.map(({ name }) => [...(results.get(name)?.data ?? [])]);
-    const { last } = walk(cell, x[0] ?? [], masks['holes'] ?? [], { first: start });
-    expectClose(got[0] ?? [], last.h);
-    expectClose(got[1] ?? [], last.h);
-    expectClose(got[2] ?? [], last.c);
-  });
+  it.each([
+    ['tanh', 'tf.keras', 'heeds', 'holes'],
+    ['mish', 'tf.keras', 'heeds', 'holes'],
+    // Its layers see the mask of a call's only tensor, and the states are others.
+    ['tanh', 'Keras 3', 'forgets', 'none'],
+    ['mish', 'Keras 3', 'forgets', 'none'],
+  ] as const)(
+    'an LSTM of %s takes and gives its states; that of %s %s the mask',
+    async (activation, generation, _, heeded) => {
+      const cell = cellOf('LSTM', activation);
+      const { x, ...input } = samples(['holes']);
+      const config = configOf(cell, { return_state: true });
+      const start = { h: [0.3, -0.2], c: [0.1, 0.5] };
+      const layers = [
+        masking,
+        // Both states from the first two features of the first step, so that they come out of the graph.
+        { name: 'flat', is: 'Flatten', from: ['in'] },
+        ...(['h', 'c'] as const).map((name, i) => ({
+          name,
+          is: 'Dense',
+          config: { units },
+          from: ['flat'],
+          weights: [
+            [[steps * features, units], noise(steps * features * units, 0).map(() => 0)],
+            [[units], i === 0 ? start.h : start.c],
+          ] as const,
+        })),
+        {
+          name: 'y',
+          is: 'LSTM',
+          config,
+          weights: weightsOf(cell),
+          from: ['mask', 'h', 'c'],
+          args: [new InputPlace(0)],
+          kwargs: { initial_state: [new InputPlace(1), new InputPlace(2)] },
+        },
+      ];
+      const model = madeModel({ input: [steps, features], layers, generation });
+      const outputs = [0, 1, 2].map((tensor) => ({ layer: 'y', node: 0, tensor }));
+      const { graph } = convertModel({ ...model, graph: { ...model.graph, outputs } });
+      const results = await runGraph(graph, [input]);
+      const got = graph.outputs.map(({ name }) => [...(results.get(name)?.data ?? [])]);
+      const holes = masks['holes'] ?? [];
+      // Masking makes zeros of the steps that it leaves out.
+      const rows = (x[0] ?? []).map((row, t) => (holes[t] === true ? row : row.map(() => 0)));
+      const counted = heeded === 'none' ? rows.map(() => true) : holes;
+      const { last } = walk(cell, rows, counted, { first: start });
+      expectClose(got[0] ?? [], last.h);
+      expectClose(got[1] ?? [], last.h);
+      expectClose(got[2] ?? [], last.c);
+    },
+  );
 });
 
 function wrapped(cell: Cell, name: string, backwards: boolean): KerasLayer {

@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ModelOptions } from '../../../src/convert/convert-model.ts';
 import type { KerasGraph } from '../../../src/keras/model.ts';
@@ -7,6 +9,7 @@ import {
   classesIn,
   compare,
   type Fixture,
+  fixtureIn,
   fixtureNames,
   formsOf,
   readFixture,
@@ -75,8 +78,7 @@ export function testGeneration(generation: string, folders: readonly string[]): 
 
 function formsIn(folders: readonly string[]) {
   return folders.flatMap((folder) =>
-    fixtureNames(folder)
-      .map((name) => readFixture(folder, name))
+    [...fixtureNames(folder).map((name) => readFixture(folder, name)), ...ownFixtures(folder)]
       .filter(({ manifest }) => manifest.kind !== 'preprocess')
       .flatMap((fixture) =>
         formsOf(fixture).map((form) => ({
@@ -86,6 +88,15 @@ function formsIn(folders: readonly string[]) {
         })),
       ),
   );
+}
+
+/** Those that lie in this repository; some are in the collection too. */
+function ownFixtures(folder: string): readonly Fixture[] {
+  const own = fileURLToPath(new URL(`../../fixtures/layers/${folder}/`, import.meta.url));
+  if (!existsSync(own)) return [];
+  return readdirSync(own)
+    .filter((name) => !fixtureNames(folder).includes(name))
+    .map((name) => fixtureIn(join(own, name)));
 }
 
 function tolerant(fixture: Fixture): Fixture {

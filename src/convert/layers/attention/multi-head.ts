@@ -68,7 +68,7 @@ export const multiHeadAttention: Layer = defineLayer({
  * Source: keras/src/layers/attention/grouped_query_attention.py.
  */
 export const groupedQueryAttention: Layer = defineLayer({
-  keras: ['GroupedQueryAttention', 'GroupQueryAttention'],
+  keras: ['GroupQueryAttention'],
   inputs: 'many',
   mask: 'passes',
   read(config, _, where): Heads {

@@ -30,7 +30,7 @@ function defineConvolution(rank: number, keras: readonly [string, ...string[]]):
       bias: useBias ? [filters] : undefined,
     }),
     emit({ input, config, weights, parameter, ...bench }) {
-      const { maps, pads } = windowed(input, config, bench);
+      const { maps, around } = windowed(input, config, bench);
       // [...window, in, out] → [out, in, ...window]
       const perm = [rank + 1, rank, ...config.kernel.map((_, axis) => axis)];
       const kernel = parameter('kernel', permuted(weights.kernel, perm));
@@ -41,7 +41,7 @@ function defineConvolution(rank: number, keras: readonly [string, ...string[]]):
         {
           kernel_shape: config.kernel,
           strides: config.strides,
-          pads,
+          ...around,
           dilations: config.dilations,
           group: config.groups,
         },

@@ -3,6 +3,7 @@ import { permuted, reshaped } from '../../../source.ts';
 import type { TensorSource } from '../../../tensor.ts';
 import { activated } from '../../activated.ts';
 import { defineLayer, type Layer } from '../../layer.ts';
+import type { Pads } from '../../padding.ts';
 import {
   type DataFormat,
   readActivation,
@@ -40,12 +41,8 @@ function depthwiseShape({ window, multiplier }: Channels, channels: number): rea
   return [...window.kernel, channels, multiplier];
 }
 
-function attributes(
-  { kernel, strides, dilations }: Window,
-  pads: readonly number[],
-  group: number,
-) {
-  return { kernel_shape: kernel, strides, pads, dilations, group };
+function attributes({ kernel, strides, dilations }: Window, around: Pads, group: number) {
+  return { kernel_shape: kernel, strides, ...around, dilations, group };
 }
 
 /**
@@ -71,14 +68,14 @@ function defineDepthwise(rank: number, name: string): Layer {
       };
     },
     emit({ input, config, weights, parameter, ...bench }) {
-      const { maps, pads } = windowed(input, config.window, bench);
+      const { maps, around } = windowed(input, config.window, bench);
       const group = weights.depthwise_kernel.shape[rank] ?? 1;
       const kernel = parameter('depthwise_kernel', depthwiseKernel(weights.depthwise_kernel, rank));
       const bias = weights.bias && parameter('bias', weights.bias);
       const value = bench.graph.add(
         'Conv',
         bias ? [maps.value, kernel, bias] : [maps.value, kernel],
-        attributes(config.window, pads, group),
+        attributes(config.window, around, group),
       );
       return activated(fromMaps(value, config.window.dataFormat), config.activation, bench);
     },
@@ -118,7 +115,7 @@ function defineSeparable(rank: number, name: string): Layer {
       };
     },
     emit({ input, config, weights, parameter, ...bench }) {
-      const { maps, pads } = windowed(input, config.window, bench);
+      const { maps, around } = windowed(input, config.window, bench);
       const group = weights.depthwise_kernel.shape[rank] ?? 1;
       const depthwise = depthwiseKernel(weights.depthwise_kernel, rank);
       const perm = [rank + 1, rank, ...config.window.kernel.map((_, axis) => axis)];
@@ -127,17 +124,13 @@ function defineSeparable(rank: number, name: string): Layer {
       const deep = bench.graph.add(
         'Conv',
         [maps.value, parameter('depthwise_kernel', depthwise)],
-        attributes(config.window, pads, group),
+        attributes(config.window, around, group),
       );
       const window = pointwise(rank, config.window.dataFormat);
       const value = bench.graph.add(
         'Conv',
         bias ? [deep, mixing, bias] : [deep, mixing],
-        attributes(
-          window,
-          [...window.kernel, ...window.kernel].map(() => 0),
-          1,
-        ),
+        attributes(window, { pads: [...window.kernel, ...window.kernel].map(() => 0) }, 1),
       );
       return activated(fromMaps(value, config.window.dataFormat), config.activation, bench);
     },

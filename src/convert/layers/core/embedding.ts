@@ -8,6 +8,7 @@ import { kerasTensor, once } from '../../layout.ts';
  */
 export const embedding: Layer = defineLayer({
   keras: ['Embedding'],
+  takes: 'any numbers',
   mask: 'set by the rule',
   read: (config) => ({
     shape: [config.integer('input_dim'), config.integer('output_dim')],

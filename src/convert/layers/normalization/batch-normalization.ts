@@ -25,7 +25,7 @@ interface Config {
  * keras/layers/normalization.py of 0.3.3 and 1.2.2.
  */
 export const batchNormalization: Layer = defineLayer({
-  keras: ['BatchNormalization', 'SyncBatchNormalization'],
+  keras: ['BatchNormalization'],
   mask: 'passes',
   read(config, { generation }, where): Config {
     const mode = config.integer('mode', 0);

@@ -1,6 +1,6 @@
-import type { ConfigReader } from '../../../keras/config.ts';
+import { type ConfigReader, isJson } from '../../../keras/config.ts';
 import { floatSource } from '../../../source.ts';
-import type { Value } from '../../../tensor.ts';
+import type { DType, Value } from '../../../tensor.ts';
 import type { Arguments } from '../../arguments.ts';
 import { type Bench, unsupported } from '../../layer.ts';
 import type { KerasTensor } from '../../layout.ts';
@@ -51,7 +51,8 @@ export class OperationCall {
     const value = this.raw(position, ...names);
     const tensor = this.#given.tensorOf(value);
     if (tensor) return tensor;
-    if (typeof value === 'number' || Array.isArray(value)) return value;
+    const numbers = numbersOf(value);
+    if (typeof numbers === 'number' || Array.isArray(numbers)) return numbers;
     // oxlint-disable-next-line typescript/no-unnecessary-condition -- the value comes from a file
     throw this.refused(`the argument ${JSON.stringify(value) ?? 'nothing'}`);
   }
@@ -61,6 +62,15 @@ export class OperationCall {
     if (typeof value === 'number') return value;
     // oxlint-disable-next-line typescript/no-unnecessary-condition -- the value comes from a file
     throw this.refused(`${names[0]} ${JSON.stringify(value) ?? 'missing'}`);
+  }
+
+  /** An element type, all floats as float32; `undefined` where none is asked for. */
+  dtype(name: string, position = Number.POSITIVE_INFINITY): DType | undefined {
+    const asked = this.raw(position, name);
+    if (asked === undefined) return undefined;
+    const to = Object.entries(dtypes).find(([known]) => known === asked)?.[1];
+    if (!to) throw this.refused(`dtype ${JSON.stringify(asked)}`);
+    return to;
   }
 
   flag(position: number, ...names: readonly string[]): boolean {
@@ -93,14 +103,35 @@ export class OperationCall {
     if (!all.every((part): part is number => typeof part === 'number')) {
       throw this.refused(`the constant ${JSON.stringify(numbers)}`);
     }
-    if (like.dtype === 'int64') return graph.integers('constant', all, shape);
-    if (like.dtype !== 'float32') {
+    const isWhole = like.dtype !== 'float32' && all.every(Number.isInteger);
+    if (like.dtype === 'int64' && isWhole) return graph.integers('constant', all, shape);
+    if (isWhole) {
       return graph.add('Cast', [graph.integers('constant', all, shape)], { to: like.dtype });
     }
     return all.length === 1 && shape.length === 0
       ? graph.floats('constant', all)
       : graph.initializer(`${layer}/constant`, floatSource(shape, all));
   }
+}
+
+const dtypes = {
+  float32: 'float32',
+  float64: 'float32',
+  float16: 'float32',
+  bfloat16: 'float32',
+  int64: 'int64',
+  int32: 'int32',
+  int16: 'int32',
+  uint8: 'uint8',
+  int8: 'int8',
+  bool: 'bool',
+} as const;
+
+/** Arrays as Keras 3 writes them: the numbers, in lists of lists. */
+function numbersOf(value: unknown): unknown {
+  if (!isJson(value) || !isJson(value['config'])) return value;
+  const isArray = value['class_name'] === '__numpy__' || value['class_name'] === '__tensor__';
+  return isArray ? value['config']['value'] : value;
 }
 
 function shapeOf(value: unknown): readonly number[] {

@@ -10,14 +10,39 @@ export type Operation = (call: OperationCall) => KerasTensor | readonly KerasTen
 type Binary = (a: Value, b: Value, graph: GraphBuilder) => Value;
 
 /** Two tensors, or a tensor and numbers, element by element; single numbers leave the layout as it is. */
-function binary(join: Binary): Operation {
+export function binary(
+  join: Binary,
+  [first, second]: readonly [readonly string[], readonly string[]] = [
+    ['x1', 'x', 'a', 'value'],
+    ['x2', 'y', 'b', 'bias'],
+  ],
+): Operation {
   return (call) => {
-    const a = call.operand(0, 'x1', 'x', 'a');
-    const b = call.operand(1, 'x2', 'y', 'b');
+    const a = call.operand(0, ...first);
+    const b = call.operand(1, ...second);
     const [left, right, like] = values(a, b, call);
-    const joined = join(left, right, call.bench.graph);
-    return inLayoutOf(like, joined);
+    const { graph } = call.bench;
+    return inLayoutOf(like, join(...promoted(left, right, graph), graph));
   };
+}
+
+/** Both as the wider of their types, as NumPy would have it: floats before whole numbers before truth. */
+function promoted(a: Value, b: Value, graph: GraphBuilder): readonly [Value, Value] {
+  if (a.dtype === b.dtype) return [a, b];
+  const kinds = [a.dtype, b.dtype];
+  const other = kinds.find((dtype) => dtype !== 'bool') ?? 'float32';
+  const to = kinds.includes('float32') ? 'float32' : kinds.includes('bool') ? other : 'int64';
+  const as = (x: Value): Value => (x.dtype === to ? x : graph.add('Cast', [x], { to }));
+  return [as(a), as(b)];
+}
+
+/** Truth, whatever the numbers were. */
+function logical(op: 'And' | 'Or' | 'Xor'): Operation {
+  return binary((a, b, graph) => graph.add(op, [inTruth(a, graph), inTruth(b, graph)]));
+}
+
+function inTruth(x: Value, graph: GraphBuilder): Value {
+  return x.dtype === 'bool' ? x : graph.add('Cast', [x], { to: 'bool' });
 }
 
 function isTensor(operand: Operand): operand is KerasTensor {
@@ -50,7 +75,9 @@ function pair(
 }
 
 /** One tensor, element by element. */
-function unary(emit: (x: Value, graph: GraphBuilder, call: OperationCall) => Value): Operation {
+export function unary(
+  emit: (x: Value, graph: GraphBuilder, call: OperationCall) => Value,
+): Operation {
   return (call) => {
     const x = call.bench.layouts.padded(call.x);
     return inLayoutOf(x, emit(x.value, call.bench.graph, call));
@@ -60,7 +87,7 @@ function unary(emit: (x: Value, graph: GraphBuilder, call: OperationCall) => Val
 const one = (graph: GraphBuilder): Value => graph.floats('one', [1]);
 
 /** Floats, whatever the numbers were. */
-function inFloats(x: Value, graph: GraphBuilder): Value {
+export function inFloats(x: Value, graph: GraphBuilder): Value {
   return x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' });
 }
 
@@ -88,22 +115,9 @@ function gelu(call: OperationCall): KerasTensor | readonly KerasTensor[] {
   })(call);
 }
 
-const dtypes = {
-  float32: 'float32',
-  float64: 'float32',
-  float16: 'float32',
-  bfloat16: 'float32',
-  int64: 'int64',
-  int32: 'int32',
-  uint8: 'uint8',
-  int8: 'int8',
-  bool: 'bool',
-} as const;
-
 function cast(call: OperationCall): KerasTensor {
-  const asked = call.raw(1, 'dtype');
-  const to = Object.entries(dtypes).find(([name]) => name === asked)?.[1];
-  if (!to) throw call.refused(`dtype ${JSON.stringify(asked)}`);
+  const to = call.dtype('dtype', 1);
+  if (!to) throw call.refused('dtype missing');
   const x = call.bench.layouts.padded(call.x);
   return x.value.dtype === to ? x : inLayoutOf(x, call.bench.graph.add('Cast', [x.value], { to }));
 }
@@ -136,20 +150,41 @@ function where(call: OperationCall): KerasTensor {
   return kerasTensor(graph.add('Where', [truth, a, b]));
 }
 
+/** The sum of a list of tensors of one shape. */
+function sumOf(call: OperationCall): KerasTensor {
+  const { graph, layouts } = call.bench;
+  const [head, ...tail] = call.tensors;
+  if (!head) throw call.refused('no tensors');
+  const [first, ...others] = aligned([head, ...tail], layouts, 'element');
+  const sum = others.reduce((total, { value }) => graph.add('Add', [total, value]), first.value);
+  return inLayoutOf(first, sum);
+}
+
 const identity: Operation = ({ x }) => x;
 
 /** Operations that leave every element where it is. */
 export const elementwiseOperations: Readonly<Record<string, Operation>> = {
   add: binary((a, b, graph) => graph.add('Add', [a, b])),
+  // Along the last axis, which is where TensorFlow's channels are unless told otherwise.
+  bias_add: (call) => {
+    if (call.raw(2, 'data_format') === 'NCHW') throw call.refused('channels first');
+    return binary((a, b, graph) => graph.add('Add', [a, b]))(call);
+  },
+  add_n: sumOf,
   subtract: binary((a, b, graph) => graph.add('Sub', [a, b])),
   multiply: binary((a, b, graph) => graph.add('Mul', [a, b])),
   divide: binary((a, b, graph) => graph.add('Div', [inFloats(a, graph), inFloats(b, graph)])),
   maximum: binary((a, b, graph) => graph.add('Max', [a, b])),
   minimum: binary((a, b, graph) => graph.add('Min', [a, b])),
   power: binary((a, b, graph) => graph.add('Pow', [a, b])),
-  floor_divide: binary((a, b, graph) => graph.add('Floor', [graph.add('Div', [a, b])])),
+  floor_divide: binary((a, b, graph) => {
+    const ratio = graph.add('Div', [inFloats(a, graph), inFloats(b, graph)]);
+    const floor = graph.add('Floor', [ratio]);
+    return a.dtype === 'float32' ? floor : graph.add('Cast', [floor], { to: a.dtype });
+  }),
   // a - b · floor(a / b): the remainder has the sign of b.
   mod: binary((a, b, graph) => {
+    if (a.dtype !== 'float32') return graph.add('Mod', [a, b], { fmod: 0 });
     const times = graph.add('Floor', [graph.add('Div', [a, b])]);
     return graph.add('Sub', [a, graph.add('Mul', [b, times])]);
   }),
@@ -163,10 +198,10 @@ export const elementwiseOperations: Readonly<Record<string, Operation>> = {
   less_equal: binary((a, b, graph) => graph.add('LessOrEqual', [a, b])),
   greater: binary((a, b, graph) => graph.add('Greater', [a, b])),
   greater_equal: binary((a, b, graph) => graph.add('GreaterOrEqual', [a, b])),
-  logical_and: binary((a, b, graph) => graph.add('And', [a, b])),
-  logical_or: binary((a, b, graph) => graph.add('Or', [a, b])),
-  logical_xor: binary((a, b, graph) => graph.add('Xor', [a, b])),
-  logical_not: unary((x, graph) => graph.add('Not', [x])),
+  logical_and: logical('And'),
+  logical_or: logical('Or'),
+  logical_xor: logical('Xor'),
+  logical_not: unary((x, graph) => graph.add('Not', [inTruth(x, graph)])),
   isnan: unary((x, graph) => graph.add('IsNaN', [x])),
   absolute: unary((x, graph) => graph.add('Abs', [x])),
   negative: unary((x, graph) => graph.add('Neg', [x])),

@@ -5,12 +5,16 @@ import { Arguments } from '../../arguments.ts';
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
 import { OperationCall } from './call.ts';
 import { elementwiseOperations, type Operation } from './elementwise.ts';
+import { formulas } from './formulas.ts';
+import { orderingOperations } from './ordering.ts';
 import { reductionOperations } from './reductions.ts';
 import { shapeOperations } from './shapes.ts';
 
 /** Every operation by its name in `keras.ops`. */
 export const operations = table<Operation>({
   ...elementwiseOperations,
+  ...formulas,
+  ...orderingOperations,
   ...reductionOperations,
   ...shapeOperations,
 });
@@ -28,6 +32,14 @@ const classNames = table<string>({
   Expm1: 'expm1',
   StopGradient: 'identity',
   Copy: 'identity',
+  Real: 'identity',
+  Conjugate: 'identity',
+  Arctan2: 'arctan2',
+  Exp2: 'exp2',
+  Log2: 'log2',
+  Log10: 'log10',
+  Deg2rad: 'deg2rad',
+  Rad2deg: 'rad2deg',
   ConvertToTensor: 'identity',
   SaturateCast: 'cast',
   Normalize: 'l2_normalize',
@@ -64,6 +76,15 @@ const functionNames: Readonly<Record<string, string>> = {
   acos: 'arccos',
   asin: 'arcsin',
   atan: 'arctan',
+  atan2: 'arctan2',
+  acosh: 'arccosh',
+  asinh: 'arcsinh',
+  atanh: 'arctanh',
+  floor_div: 'floor_divide',
+  rint: 'round',
+  is_finite: 'isfinite',
+  is_inf: 'isinf',
+  reduce_euclidean_norm: 'norm',
   swish: 'silu',
   is_nan: 'isnan',
   stop_gradient: 'identity',

@@ -11,13 +11,16 @@ type Reduce = (
 ) => Value;
 
 /** Along some axes, or all; maps stay as they are where what is left lies as Keras has it. */
-function reduction(reduce: Reduce): Operation {
+function reduction(
+  reduce: Reduce,
+  places: { readonly axis: number; readonly keepdims: number } = { axis: 1, keepdims: 2 },
+): Operation {
   return (call) => {
     const { layouts } = call.bench;
     const rank = call.x.shape.length;
     const all = Array.from({ length: rank }, (_, axis) => axis);
-    const axes = axesFromStart(call.integers(1, 'axis') ?? all, rank);
-    const keeps = call.flag(2, 'keepdims', 'keep_dims');
+    const axes = axesFromStart(call.integers(places.axis, 'axis', 'axes') ?? all, rank);
+    const keeps = call.flag(places.keepdims, 'keepdims', 'keep_dims');
     const padded = layouts.padded(call.x);
     const isFree = padded.layout.kind === 'channelsFirst' && (keeps || leavesOrder(axes, rank));
     const x = isFree ? padded : layouts.keras(padded);
@@ -59,11 +62,16 @@ function ofTruth(op: 'ReduceMax' | 'ReduceMin'): Operation {
 
 function position(op: 'ArgMax' | 'ArgMin'): Operation {
   return (call) => {
-    const { graph, layouts } = call.bench;
-    const x = layouts.keras(call.x).value;
-    const axis = call.number(1, undefined, 'axis', 'dimension');
-    const at = axis < 0 ? axis + x.shape.length : axis;
+    const { graph, layouts, origin } = call.bench;
+    const whole = layouts.keras(call.x).value;
+    const stated = call.raw(1, 'axis', 'dimension');
     const keepdims = call.flag(2, 'keepdims') ? 1 : 0;
+    // Without an axis, Keras 3 counts through all elements, and TensorFlow along the first axis.
+    const isFlat = stated === undefined && origin.generation === 'Keras 3';
+    if (isFlat && keepdims === 1) throw call.refused('axis missing and keepdims');
+    const x = isFlat ? graph.add('Reshape', [whole, integers(graph, 'shape', [-1])]) : whole;
+    const axis = call.number(1, 0, 'axis', 'dimension');
+    const at = axis < 0 ? axis + x.shape.length : axis;
     return kerasTensor(graph.add(op, [x], { axis: at, keepdims }));
   };
 }
@@ -106,6 +114,32 @@ const l2Normalize: Operation = (call) => {
   return inLayoutOf(x, graph.add('Div', [x.value, floor]));
 };
 
+/** The length of vectors: of order 2, which is the default, 1, or the largest element. */
+const norm: Operation = (call) => {
+  // oxlint-disable-next-line typescript/no-base-to-string -- the text of a setting; anything else matches no row
+  const order = String(call.raw(1, 'ord') ?? 2);
+  if (!['1', '2', 'euclidean'].includes(order)) throw call.refused(`a norm of order ${order}`);
+  return reduction(
+    (x, over, inner) => {
+      const { graph } = inner.bench;
+      return order === '1'
+        ? sum(graph.add('Abs', [x]), over, inner)
+        : graph.add('ReduceL2', [x], over);
+    },
+    { axis: 2, keepdims: 3 },
+  )(call);
+};
+
+/** Mean and variance. */
+const moments: Operation = (call) => {
+  const places = { axis: 1, keepdims: 2 };
+  const mean = reduction(
+    (x, over, { bench: { graph } }) => graph.add('ReduceMean', [x], over),
+    places,
+  );
+  return [mean(call), reduction(variance, places)(call)].flat();
+};
+
 /** Operations along axes. */
 export const reductionOperations: Readonly<Record<string, Operation>> = {
   mean: simple('ReduceMean'),
@@ -116,6 +150,16 @@ export const reductionOperations: Readonly<Record<string, Operation>> = {
   sum: reduction(sum),
   var: reduction(variance),
   std: reduction((x, over, call) => call.bench.graph.add('Sqrt', [variance(x, over, call)])),
+  norm,
+  moments,
+  ptp: reduction((x, over, { bench: { graph } }) =>
+    graph.add('Sub', [graph.add('ReduceMax', [x], over), graph.add('ReduceMin', [x], over)]),
+  ),
+  count_nonzero: reduction((x, over, call) => {
+    const { graph } = call.bench;
+    const isSome = graph.add('Cast', [x], { to: 'bool' });
+    return sum(graph.add('Cast', [isSome], { to: 'int64' }), over, call);
+  }),
   any: ofTruth('ReduceMax'),
   all: ofTruth('ReduceMin'),
   argmax: position('ArgMax'),

@@ -25,11 +25,36 @@ function reshape(call: OperationCall): KerasTensor {
   const x = kerasValue(call);
   const target = call.raw(1, 'newshape', 'shape');
   const list: readonly unknown[] = Array.isArray(target) ? target : [target];
+  if (list.some((size) => call.tensorOf(size))) return reshapedToComputed(x, list, call);
   const sizes = list.map((size) => (size === null ? -1 : Number(size)));
   if (!sizes.every(Number.isInteger)) throw call.refused('a shape that is computed');
   const isOpen = sizes.filter((size) => size === -1).length > 1;
   const known = isOpen && sizes[0] === -1 ? [0, ...sizes.slice(1)] : sizes;
   return kerasTensor(graph.add('Reshape', [x, integers(graph, 'shape', known)]));
+}
+
+/** To a shape some of whose sizes other nodes computed. */
+function reshapedToComputed(x: Value, list: readonly unknown[], call: OperationCall): KerasTensor {
+  const { graph, layouts } = call.bench;
+  const [first, ...others] = list.map((size) => {
+    const tensor = call.tensorOf(size);
+    if (!tensor) return integers(graph, 'size', [Number(size ?? -1)]);
+    const whole = graph.add('Cast', [layouts.keras(tensor).value], { to: 'int64' });
+    return graph.add('Reshape', [whole, integers(graph, 'shape', [1])]);
+  });
+  if (!first) throw new Error('Bug: one size is computed');
+  const target = graph.add('Concat', [first, ...others], { axis: 0 });
+  const value = graph.add('Reshape', [x, target]);
+  const dims = value.shape.map((dim, axis) => {
+    const size = list[axis];
+    return typeof size === 'number' && size >= 0 ? size : dim;
+  });
+  return kerasTensor(graph.rename(value, value.name, dims));
+}
+
+/** The sizes of a tensor. */
+function shapeOf(call: OperationCall): KerasTensor {
+  return kerasTensor(call.bench.graph.add('Shape', [kerasValue(call)]));
 }
 
 function transpose(call: OperationCall): KerasTensor {
@@ -77,11 +102,15 @@ function squeeze(call: OperationCall): KerasTensor {
 }
 
 function concatenate(call: OperationCall): KerasTensor {
+  return concatenated(call, call.number(call.tensors.length, -1, 'axis'));
+}
+
+function concatenated(call: OperationCall, along: number): KerasTensor {
   const { graph, layouts } = call.bench;
   const [head, ...tail] = call.tensors;
   if (!head) throw call.refused('no tensors');
   const [first, ...others] = aligned([head, ...tail], layouts, 'axis');
-  const axis = axisIn(first, call.number(call.tensors.length, -1, 'axis'));
+  const axis = axisIn(first, along);
   const values = others.map(({ value }) => value);
   return inLayoutOf(first, graph.add('Concat', [first.value, ...values], { axis }));
 }
@@ -245,23 +274,15 @@ function einsum(call: OperationCall): KerasTensor {
   return kerasTensor(graph.add('Einsum', [first, ...others], { equation }));
 }
 
+/** Along an axis, or of all elements in a row where Keras 3 names none; TensorFlow's default is the first. */
 function cumsum(call: OperationCall): KerasTensor {
-  const { graph } = call.bench;
-  const x = kerasValue(call);
+  const { graph, origin } = call.bench;
+  const isFlat = origin.generation === 'Keras 3' && call.raw(1, 'axis') === undefined;
+  const x = isFlat
+    ? graph.add('Reshape', [kerasValue(call), integers(graph, 'shape', [-1])])
+    : kerasValue(call);
   const [axis = 0] = axesFromStart([call.number(1, 0, 'axis')], x.shape.length);
   return kerasTensor(graph.add('CumSum', [x, graph.integers('axis', [axis], [])], {}));
-}
-
-function filled(number: number): Operation {
-  return (call) => {
-    const { graph, layouts } = call.bench;
-    const x = layouts.padded(call.x);
-    const zeros = graph.add('Mul', [x.value, call.constant(0, x.value)]);
-    return inLayoutOf(
-      x,
-      number === 0 ? zeros : graph.add('Add', [zeros, call.constant(number, x.value)]),
-    );
-  };
 }
 
 function oneHot(call: OperationCall): KerasTensor {
@@ -276,6 +297,16 @@ function oneHot(call: OperationCall): KerasTensor {
     Array.from({ length: depth }, (_, i) => i),
   );
   return kerasTensor(graph.add('Cast', [graph.add('Equal', [column, all])], { to: 'float32' }));
+}
+
+/** A 1 for each class that is among the last axis. */
+function multiHot(call: OperationCall): KerasTensor {
+  const { graph } = call.bench;
+  if (call.number(2, -1, 'axis') !== -1) throw call.refused('an axis that is not the last');
+  const { value } = oneHot(call);
+  return kerasTensor(
+    graph.add('ReduceMax', [value], { axes: [value.shape.length - 2], keepdims: 0 }),
+  );
 }
 
 function ravel(call: OperationCall): KerasTensor {
@@ -335,6 +366,7 @@ function topK(call: OperationCall): readonly KerasTensor[] {
 /** Operations that move elements, join tensors, or take them apart. */
 export const shapeOperations: Readonly<Record<string, Operation>> = {
   reshape,
+  shape: shapeOf,
   transpose,
   swapaxes: swapAxes,
   moveaxis: moveAxis,
@@ -353,9 +385,10 @@ export const shapeOperations: Readonly<Record<string, Operation>> = {
   matmul,
   einsum,
   cumsum,
-  zeros_like: filled(0),
-  ones_like: filled(1),
   one_hot: oneHot,
+  multi_hot: multiHot,
+  hstack: (call) => concatenated(call, 1),
+  vstack: (call) => concatenated(call, 0),
   ravel,
   resize,
   space_to_depth: blocks('SpaceToDepth'),

@@ -20,8 +20,8 @@ function definePooling(rank: number, op: 'MaxPool' | 'AveragePool', name: string
     },
     weights: () => ({}),
     emit({ input, config, ...bench }) {
-      const { maps, pads } = windowed(input, config, bench);
-      const window = { kernel_shape: config.kernel, strides: config.strides, pads };
+      const { maps, around } = windowed(input, config, bench);
+      const window = { kernel_shape: config.kernel, strides: config.strides, ...around };
       const value =
         op === 'MaxPool'
           ? bench.graph.add('MaxPool', [maps.value], window)

@@ -23,6 +23,7 @@ import {
   recurrentKinds,
   stateCounts,
 } from './config.ts';
+import { heeding } from './heeded.ts';
 import { restored, skipping } from './masked.ts';
 import { isOperator, operatorNode, stackedStates } from './operator.ts';
 
@@ -50,9 +51,11 @@ export const bidirectional: Layer = defineLayer({
     if (!forward || !backward) throw new Error('Bug: Bidirectional wraps two layers');
     const named = given.tensors(Number.POSITIVE_INFINITY, 'initial_state');
     const initial = named.length > 0 ? named : inputs.slice(1);
-    const both = { mode, input, initial, parameter, forward, backward };
-    const alike = alikeIn(both, bench);
-    return alike ? inOneNode(both, alike, bench) : inTwoRuns(both, apply, bench);
+    return heeding({ input, initial, given }, bench, (heeded) => {
+      const both = { mode, input: heeded, initial, parameter, forward, backward };
+      const alike = alikeIn(both, bench);
+      return alike ? inOneNode(both, alike, bench) : inTwoRuns(both, apply, bench);
+    });
   },
 });
 

@@ -136,7 +136,7 @@ function inputGates(
   const gates = graph.add('Conv', bias ? [all, kernel, bias] : [all, kernel], {
     kernel_shape: window.kernel,
     strides: window.strides,
-    pads: padsOf(spans, rule, where),
+    ...padsOf(spans, rule, where),
     dilations: window.dilations,
     group: 1,
   });
@@ -169,12 +169,12 @@ function stepOf(cell: Cell, { origin, where }: Bench): Step {
   const ones = cell.window.kernel.map(() => 1);
   const spans = cell.window.kernel.map((kernel) => ({ size: 1, kernel, stride: 1, dilation: 1 }));
   const rule = { padding: 'same', kernels: origin.kernels, isPooling: false } as const;
-  const pads = padsOf(spans, rule, where);
+  const around = padsOf(spans, rule, where);
   return (graph, x, [h = x, c = x]) => {
     const past = graph.add('Conv', [h, cell.kernel], {
       kernel_shape: cell.window.kernel,
       strides: ones,
-      pads,
+      ...around,
       dilations: ones,
       group: 1,
     });

@@ -1,5 +1,6 @@
 import { defineLayer, type Layer } from '../../layer.ts';
 import { cellShapes, type RecurrentKind, readCell, readRun } from './config.ts';
+import { heeding } from './heeded.ts';
 import { run } from './run.ts';
 
 /**
@@ -21,9 +22,11 @@ function defineRecurrent(kind: RecurrentKind): Layer {
     emit({ config, input, inputs, given, weights, parameter, ...bench }) {
       const named = given.tensors(Number.POSITIVE_INFINITY, 'initial_state');
       const initial = named.length > 0 ? named : inputs.slice(1);
-      return run(
-        { cell: config.cell, config: config.run, weights, input, initial, parameter },
-        bench,
+      return heeding({ input, initial, given }, bench, (heeded) =>
+        run(
+          { cell: config.cell, config: config.run, weights, input: heeded, initial, parameter },
+          bench,
+        ),
       );
     },
   });

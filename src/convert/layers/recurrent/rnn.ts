@@ -3,7 +3,15 @@ import type { KerasLayer } from '../../../keras/model.ts';
 import type { TensorSource } from '../../../tensor.ts';
 import { type Bench, defineLayer, type Layer, unsupported, weightsOf } from '../../layer.ts';
 import type { KerasTensor } from '../../layout.ts';
-import { type CellWeights, cellShapes, type RecurrentKind, readCell, readRun } from './config.ts';
+import {
+  type CellWeights,
+  cellShapes,
+  type RecurrentKind,
+  readCell,
+  readRun,
+  stateCounts,
+} from './config.ts';
+import { heeding } from './heeded.ts';
 import { type Run, run } from './run.ts';
 
 const kinds = table<RecurrentKind>({
@@ -34,31 +42,45 @@ export const rnn: Layer = defineLayer({
   emit({ config, input, inputs, given, wrapped, parameter, ...bench }) {
     const named = given.tensors(Number.POSITIVE_INFINITY, 'initial_state');
     const initial = named.length > 0 ? named : inputs.slice(1);
-    const isStack = wrapped.length > 1;
-    if (isStack && (initial.length > 0 || config.returnState)) throw statesOfStack(bench);
-    let outputs: readonly KerasTensor[] = [input];
-    for (const [i, cell] of wrapped.entries()) {
-      const isLast = i === wrapped.length - 1;
-      const [below = input] = outputs;
-      const options = cellRun(cell, isStack ? `cell_${i}` : '', { below, parameter, bench });
-      outputs = run(
-        {
-          ...options,
-          input: { ...below, mask: input.mask },
-          initial,
-          config: {
-            ...config,
-            goBackwards: config.goBackwards && i === 0,
-            returnSequences: config.returnSequences || !isLast,
-            zeroOutputForMask: config.zeroOutputForMask && isLast,
-          },
-        },
-        bench,
-      );
-    }
-    return outputs;
+    return heeding({ input, initial, given }, bench, (heeded) =>
+      stacked({ cells: wrapped, config, input: heeded, initial, parameter }, bench),
+    );
   },
 });
+
+interface Stack extends Pick<Run, 'config' | 'input' | 'initial' | 'parameter'> {
+  readonly cells: readonly KerasLayer[];
+}
+
+/** Each cell over all steps of the one below it; states of all cells in the order of the cells. */
+function stacked(stack: Stack, bench: Bench): readonly KerasTensor[] {
+  const { cells, config, input, parameter } = stack;
+  const isStack = cells.length > 1;
+  let [below, states]: readonly [KerasTensor, readonly KerasTensor[]] = [input, []];
+  let initial = stack.initial;
+  for (const [i, cell] of cells.entries()) {
+    const isLast = i === cells.length - 1;
+    const options = cellRun(cell, isStack ? `cell_${i}` : '', { below, parameter, bench });
+    const count = stateCounts[options.cell.kind];
+    const [output = below, ...last] = run(
+      {
+        ...options,
+        input: { ...below, mask: input.mask },
+        initial: initial.slice(0, count),
+        config: {
+          ...config,
+          goBackwards: config.goBackwards && i === 0,
+          returnSequences: config.returnSequences || !isLast,
+          zeroOutputForMask: config.zeroOutputForMask && isLast,
+        },
+      },
+      bench,
+    );
+    [below, states] = [output, [...states, ...last]];
+    initial = initial.slice(count);
+  }
+  return [below, ...states];
+}
 
 function cellClasses(cell: unknown): readonly string[] {
   if (Array.isArray(cell)) return cell.flatMap(cellClasses);
@@ -97,12 +119,4 @@ function stated({ config, weights }: KerasLayer): KerasLayer['config'] {
   const [, recurrent] = weights;
   const units = recurrent?.source.shape[0];
   return { units, use_bias: weights.length > 2, ...config };
-}
-
-function statesOfStack({ where }: Bench): Error {
-  return unsupported(
-    'The states of stacked cells as inputs or outputs cannot be converted',
-    where,
-    'Build the model with one recurrent layer a cell and load the same weights.',
-  );
 }

@@ -5,6 +5,7 @@ import { elementwise } from '../../layout.ts';
 export const dropout: Layer = defineLayer({
   keras: [
     'Dropout',
+    'StochasticDepth',
     'SpatialDropout1D',
     'SpatialDropout2D',
     'SpatialDropout3D',

@@ -1,5 +1,5 @@
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
-import { elementwise, integers } from '../../layout.ts';
+import { axisIn, elementwise, integers } from '../../layout.ts';
 import { readDataFormat, readSides } from '../../read.ts';
 import { spatialAxes, spatialAxesIn } from '../../window.ts';
 
@@ -17,22 +17,30 @@ function defineCropping(rank: number, name: string): Layer {
       const shape = x.shape.map((dim, axis) => {
         const [before, after] = config.sides[axes.indexOf(axis)] ?? [0, 0];
         if (before + after === 0) return dim;
-        if (typeof dim === 'number' && dim > before + after) return dim - before - after;
+        if (typeof dim === 'string') return `${dim}-${before + after}`;
+        if (dim > before + after) return dim - before - after;
         throw unsupported(
-          `Cropping ${before} and ${after} needs to know a larger input size than ${dim}`,
+          `Cropping ${before} and ${after} needs a larger input size than ${dim}`,
           where,
-          'Save the model with a fixed, larger input size.',
+          'Check that the file was saved by Keras and was not edited by hand.',
         );
       });
       const starts = config.sides.map(([before]) => before);
-      const ends = axes.map((axis, i) => (starts[i] ?? 0) + Number(shape[axis] ?? 0));
-      const value = graph.add('Slice', [
+      const ends = axes.map((axis, i) => {
+        const size = shape[axis];
+        if (typeof size === 'number') return (starts[i] ?? 0) + size;
+        // 0 would be the very beginning: "to the end" is a number that no size reaches.
+        return -(config.sides[i]?.[1] ?? 0) || 2 ** 31 - 1;
+      });
+      const sliced = graph.add('Slice', [
         x.value,
         integers(graph, 'starts', starts),
         integers(graph, 'ends', ends),
         integers(graph, 'axes', spatialAxesIn(x, config.dataFormat)),
       ]);
-      return { ...elementwise(x, value), shape };
+      const order = shape.map((_, axis) => axisIn(x, axis));
+      const dims = order.map((_, at) => shape[order.indexOf(at)] ?? 1);
+      return { ...elementwise(x, graph.rename(sliced, sliced.name, dims)), shape };
     },
   });
 }
