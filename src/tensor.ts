@@ -23,6 +23,42 @@ export const dtypeBytes = {
 /** The name of an element type. */
 export type DType = keyof typeof dtypeBytes;
 
+/** The array that holds numbers of an element type: float16 and bfloat16 as their 16 bits, bool as bytes of 0 and 1. */
+export const dtypeArrays: {
+  readonly [Type in DType]: new (
+    buffer: ArrayBufferLike,
+    byteOffset?: number,
+    length?: number,
+  ) => Numbers;
+} = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+};
+
+/** Numbers of one element type, in such an array. */
+export type Numbers =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
 /** Numbers that may stay on disk until the writer asks for them. */
 export interface TensorSource {
   readonly dtype: DType;

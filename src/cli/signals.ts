@@ -4,7 +4,7 @@ type EndSignal = 'SIGTERM' | 'SIGINT';
 /**
  * Takes signals over from whoever listened to them, such as the listeners of `main.ts`, which end the process at once.
  *
- * What is returned gives them back.
+ * What is returned gives them back, once.
  */
 export function takeSignals(signals: readonly EndSignal[], listener: () => void): () => void {
   const undo = signals.map((signal) => {
@@ -14,7 +14,7 @@ export function takeSignals(signals: readonly EndSignal[], listener: () => void)
     return () => {
       process.off(signal, listener);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were listeners of this signal before
-      for (const one of usual) process.on(signal, one as () => void);
+      for (const one of usual.splice(0)) process.on(signal, one as () => void);
     };
   });
   return () => {

@@ -4,6 +4,7 @@ import type { TrainOptions } from '../train/options.ts';
 import { trainWithPseudoLabels } from '../train/pseudo-labels.ts';
 import { findRate } from '../train/rate-finder.ts';
 import { train } from '../train/train.ts';
+import { takeSignals } from './signals.ts';
 import { note, print } from './terminal.ts';
 import {
   augmentationOf,
@@ -75,19 +76,11 @@ interface Interrupt {
 
 function catchInterrupt(): Interrupt {
   const stopping = new AbortController();
-  const usual = process.rawListeners('SIGINT');
-  const letGo = (): void => {
-    process.off('SIGINT', stop);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were listeners of this signal before
-    for (const listener of usual.splice(0)) process.on('SIGINT', listener as () => void);
-  };
-  const stop = (): void => {
+  const letGo = takeSignals(['SIGINT'], () => {
     note('Saving after this step; once more ends at once.');
     stopping.abort();
     letGo();
-  };
-  process.removeAllListeners('SIGINT');
-  process.on('SIGINT', stop);
+  });
   return { signal: stopping.signal, letGo };
 }
 

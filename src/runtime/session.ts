@@ -6,30 +6,17 @@ import { graphOnly } from '../onnx/edit.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
 import { encodeModel } from '../onnx/write.ts';
-import { type DType, dtypeBytes, type Value } from '../tensor.ts';
+import { type DType, dtypeBytes, type Numbers, type Value } from '../tensor.ts';
 import { type Installed, type Provider, providers, unavailable } from './providers.ts';
 
 /** The release of onnxruntime-node that this toolkit is made and tested for; the same as in package.json. */
 export const onnxruntimeVersion = '1.30.0';
 
-/** Numbers of a tensor; float16 as the raw 16 bits, bool as bytes of 0 and 1. */
-type TensorData =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
-
 /** Numbers that go into a model or come out of it, in row-major order. */
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: TensorData;
+  readonly data: Numbers;
 }
 
 /** Texts that go into a model or come out of it, in row-major order. */

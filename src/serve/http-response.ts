@@ -1,8 +1,9 @@
+import type { Numbers } from '../tensor.ts';
 import { writeBytesTensor } from './bytes-tensor.ts';
 import { invalid } from './check.ts';
 import { datatypes } from './datatypes.ts';
 import type { InferResponse, InferTensor } from './infer.ts';
-import { type Numbers, numbersIn } from './views.ts';
+import { numbersIn } from './views.ts';
 
 /** An answer as it goes out. */
 export interface InferReply {

@@ -1,4 +1,4 @@
-import type { Numbers } from './views.ts';
+import type { Numbers } from '../tensor.ts';
 
 /** Where reading is, and how many elements have been read. */
 export interface Cursor {

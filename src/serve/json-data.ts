@@ -1,10 +1,10 @@
-import { sizeOf } from '../tensor.ts';
+import { type Numbers, sizeOf } from '../tensor.ts';
 import { invalid } from './check.ts';
 import { type Datatype, datatypes } from './datatypes.ts';
 import { type Bulk, type Cursor, isSureAsSingle, readPlain } from './json-bulk.ts';
 import { digitsOf, newToken, readNumber, slowNumber } from './json-number.ts';
 import { type ByteRange, isSpace, stringEnd } from './json-scan.ts';
-import { bytesIn, type Numbers, numbersOf } from './views.ts';
+import { bytesIn, numbersOf } from './views.ts';
 
 /** The tensor whose data is read. */
 export interface DataOf {

@@ -1,8 +1,8 @@
 import type { Port, Session, Tensor, TextTensor } from '../runtime/session.ts';
-import type { DType } from '../tensor.ts';
+import type { DType, Numbers } from '../tensor.ts';
 import { sizeOf } from '../tensor.ts';
 import type { BatchRule } from './messages.ts';
-import { type Numbers, numbersOf } from './views.ts';
+import { numbersOf } from './views.ts';
 
 /**
  * Whether the first axis of a model's values is a batch: rows that do not touch each other.

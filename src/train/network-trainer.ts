@@ -1,9 +1,10 @@
 import type { SessionOptions } from '../runtime/session.ts';
+import { evaluated } from './evaluated.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { openNetworkTraining } from './network-training.ts';
 import { streamSeed } from './random.ts';
-import { inOrder, targetsOf } from './rows.ts';
-import type { Evaluation, Examples, Progress, Trainer, TrainerState } from './trainer.ts';
+import { targetsOf } from './rows.ts';
+import type { Examples, Progress, Trainer, TrainerState } from './trainer.ts';
 
 /** Rows of an evaluating run. */
 const evaluatedAtOnce = 64;
@@ -38,7 +39,7 @@ export async function openNetworkTrainer(
       return done;
     },
     async evaluate(examples) {
-      return evaluated(examples, (inputs, own) =>
+      return evaluated(examples, evaluatedAtOnce, (inputs, own) =>
         training.evaluate({ inputs: [inputs], ...partOf(examples, own), count: own.length }),
       );
     },
@@ -60,30 +61,4 @@ function partOf({ rows, targets, weights }: Examples, own: Uint32Array) {
   const part = { targets: targetsOf(targets, rows.count, own) };
   if (!weights) return part;
   return { ...part, weights: Float32Array.from(own, (row) => weights[row] ?? 1) };
-}
-
-type EvaluateBatch = (
-  inputs: Float32Array,
-  own: Uint32Array,
-) => Promise<{ readonly loss: number; readonly correct: number; readonly output: Float32Array }>;
-
-async function evaluated({ rows }: Examples, evaluate: EvaluateBatch): Promise<Evaluation> {
-  const order = inOrder(rows.count);
-  const outputs: Float32Array[] = [];
-  let [at, loss, correct] = [0, 0, 0];
-  for await (const inputs of rows.batches({ order, batchSize: evaluatedAtOnce, epoch: 0 })) {
-    const own = order.subarray(at, at + evaluatedAtOnce);
-    const result = await evaluate(inputs, own);
-    outputs.push(result.output);
-    at += own.length;
-    loss += result.loss * own.length;
-    correct += result.correct;
-  }
-  const output = new Float32Array(outputs.reduce((sum, { length }) => sum + length, 0));
-  let to = 0;
-  for (const part of outputs) {
-    output.set(part, to);
-    to += part.length;
-  }
-  return { loss: loss / rows.count, acc: correct / rows.count, output };
 }

@@ -1,6 +1,6 @@
 import { ToolkitError } from '../errors.ts';
 import type { Tensor } from '../runtime/session.ts';
-import { type DType, dtypeBytes, sizeOf } from '../tensor.ts';
+import { type DType, dtypeArrays, dtypeBytes, sizeOf } from '../tensor.ts';
 
 /** Bytes that are read by their places: a file, or a member of an archive. */
 export interface NpyBytes {
@@ -69,7 +69,7 @@ export function openNpy(bytes: NpyBytes): StoredArray {
       const own = new Uint8Array(bytes.read(start, length));
       if (order === '>') swap(own, dtypeBytes[dtype]);
       const rowMajor = isFortran ? fromFortran(own, shape, dtypeBytes[dtype]) : own;
-      return { dtype, shape, data: numbersIn(dtype, rowMajor.buffer) };
+      return { dtype, shape, data: new dtypeArrays[dtype](rowMajor.buffer) };
     },
   };
 }
@@ -144,30 +144,6 @@ function fromFortran(bytes: Uint8Array, shape: readonly number[], width: number)
     }
   }
   return out;
-}
-
-const arrays: {
-  readonly [Type in DType]: new (
-    buffer: ArrayBufferLike,
-  ) => Tensor['data'];
-} = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-};
-
-function numbersIn(dtype: DType, buffer: ArrayBufferLike): Tensor['data'] {
-  return new arrays[dtype](buffer);
 }
 
 function whereOf({ file, path }: NpyBytes): { file: string; path: string | undefined } {

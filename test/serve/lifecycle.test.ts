@@ -4,23 +4,14 @@ import { describe, expect, it } from 'vitest';
 import type { ModelEvent } from '../../src/serve/events.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';
-import { post, type Reply } from './http.ts';
+import { ask, first } from './addition-server.ts';
+import { post } from './http.ts';
 import { addition, at } from './models.ts';
 import { says } from './says.ts';
 import { bundledWorker, startServer } from './server.ts';
 
 const workers = bundledWorker();
 const pollMs = 20;
-
-const ask = async (url: string, model = 'add'): Promise<Reply> =>
-  post(`${url}/v2/models/${model}/infer`, {
-    inputs: [{ name: 'x', shape: [1, 3], datatype: 'FP32', data: [1, 2, 3] }],
-  });
-
-async function first(url: string, model = 'add'): Promise<unknown> {
-  const { inferred, status } = await ask(url, model);
-  return inferred?.outputs[0]?.data?.[0] ?? status;
-}
 
 /** Asks until the answer is the expected one; every answer until then must be one of `also`. */
 async function becomes(url: string, expected: unknown, also: readonly unknown[]): Promise<void> {

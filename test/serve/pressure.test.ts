@@ -6,22 +6,13 @@ import type { ModelEvent } from '../../src/serve/events.ts';
 import { serve } from '../../src/serve/serve.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';
-import { post, type Reply } from './http.ts';
+import { first } from './addition-server.ts';
+import { post } from './http.ts';
 import { addition, at, slow } from './models.ts';
 import { says } from './says.ts';
 import { bundledWorker, startServer } from './server.ts';
 
 const workers = bundledWorker();
-
-const ask = async (url: string, model = 'add'): Promise<Reply> =>
-  post(`${url}/v2/models/${model}/infer`, {
-    inputs: [{ name: 'x', shape: [1, 3], datatype: 'FP32', data: [1, 2, 3] }],
-  });
-
-async function first(url: string, model = 'add'): Promise<unknown> {
-  const { inferred, status } = await ask(url, model);
-  return inferred?.outputs[0]?.data?.[0] ?? status;
-}
 
 describe('a worker that is lost', { timeout: 60_000 }, () => {
   it('fails its own requests only, and another one takes its place', async () => {

@@ -1,24 +1,21 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../files.ts';
+import { additionServer, x } from './addition-server.ts';
 import { floats, framed, post } from './http.ts';
 import { addition, at, centred, fixedBatch } from './models.ts';
 import { says } from './says.ts';
-import { bundledWorker, sharedServer, startServer } from './server.ts';
+import { startServer } from './server.ts';
 
-const workers = bundledWorker();
+const { addServer, workers } = additionServer();
 
-const x = (data: unknown, shape = [1, 3]): object => ({ name: 'x', shape, datatype: 'FP32', data });
-
-const shared = sharedServer({ workers }, async (folder) => addition(at(folder, 'add')));
-
-async function addServer(more?: object): Promise<string> {
-  if (!more) return `${shared()}/v2/models/add/infer`;
-  const folder = temporaryFolder();
-  await addition(at(folder, 'add'));
-  const { url } = await startServer({ models: [folder], workers, ...more });
-  return `${url}/v2/models/add/infer`;
-}
+/** The input of the model `add`, behind the JSON. */
+const inBytes = {
+  name: 'x',
+  shape: [1, 3],
+  datatype: 'FP32',
+  parameters: { binary_data_size: 12 },
+};
 
 async function json(url: string): Promise<[number, unknown]> {
   const response = await fetch(url);
@@ -104,23 +101,17 @@ describe('inference over HTTP', () => {
 
   it('takes and gives tensors as bytes', async () => {
     const url = await addServer();
-    const input = {
-      name: 'x',
-      shape: [1, 3],
-      datatype: 'FP32',
-      parameters: { binary_data_size: 12 },
-    };
     for (const asked of [
       { parameters: { binary_data_output: true } },
       { outputs: [{ name: 'y', parameters: { binary_data: true } }] },
     ]) {
-      const [body, headers] = framed({ inputs: [input], ...asked }, floats(1, 2, 3));
+      const [body, headers] = framed({ inputs: [inBytes], ...asked }, floats(1, 2, 3));
       const { inferred } = await post(url, body, headers);
       expect(inferred?.bytes.get('y')).toEqual(floats(2, 3, 4));
     }
     const [body, headers] = framed(
       {
-        inputs: [input],
+        inputs: [inBytes],
         parameters: { binary_data_output: true },
         outputs: [{ name: 'y', parameters: { binary_data: false } }],
       },
@@ -139,13 +130,7 @@ describe('inference over HTTP', () => {
 
   it('unpacks compressed bodies, whose JSON length is that before packing', async () => {
     const url = await addServer();
-    const input = {
-      name: 'x',
-      shape: [1, 3],
-      datatype: 'FP32',
-      parameters: { binary_data_size: 12 },
-    };
-    const [body, headers] = framed({ inputs: [input] }, floats(1, 2, 3));
+    const [body, headers] = framed({ inputs: [inBytes] }, floats(1, 2, 3));
     for (const [encoding, pack] of [
       ['gzip', gzipSync],
       ['deflate', deflateSync],

@@ -1,24 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../files.ts';
+import { additionServer, x } from './addition-server.ts';
 import { post } from './http.ts';
-import { addition, at } from './models.ts';
 import { says } from './says.ts';
-import { bundledWorker, sharedServer, startServer } from './server.ts';
 
-const workers = bundledWorker();
-
-const x = (data: unknown, shape = [1, 3]): object => ({ name: 'x', shape, datatype: 'FP32', data });
-
-const shared = sharedServer({ workers }, async (folder) => addition(at(folder, 'add')));
-
-async function addServer(more?: object): Promise<string> {
-  if (!more) return `${shared()}/v2/models/add/infer`;
-  const folder = temporaryFolder();
-  await addition(at(folder, 'add'));
-  const { url } = await startServer({ models: [folder], workers, ...more });
-  return `${url}/v2/models/add/infer`;
-}
+const { addServer } = additionServer();
 
 describe('a request that is wrong', () => {
   it.each([
