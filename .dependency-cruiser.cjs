@@ -26,6 +26,16 @@ const rooms = {
   ],
 };
 
+/** The floors of the serve room: a folder imports only from itself, from those it names, and from the room's context.ts and security.ts. */
+const serveFloors = {
+  request: [],
+  running: ['request'],
+  models: ['running', 'request'],
+  http: ['models', 'request'],
+  grpc: ['models', 'request'],
+  observe: ['http', 'models', 'request'],
+};
+
 /** The one file through which each foreign library comes in. */
 const doors = {
   h5wasm: 'src/keras/h5.ts',
@@ -37,11 +47,11 @@ const doors = {
   sharp: 'src/runtime/image.ts',
   koffi: 'src/runtime/jpeg.ts',
   '@julusian/jpeg-turbo': 'src/runtime/jpeg.ts',
-  fastify: 'src/serve/http.ts',
-  '@grpc/grpc-js': 'src/serve/grpc.ts',
-  'prom-client': 'src/serve/metrics.ts',
-  pino: 'src/serve/logging.ts',
-  '@opentelemetry': 'src/serve/tracing.ts',
+  fastify: 'src/serve/http/http.ts',
+  '@grpc/grpc-js': 'src/serve/grpc/grpc.ts',
+  'prom-client': 'src/serve/observe/metrics.ts',
+  pino: 'src/serve/observe/logging.ts',
+  '@opentelemetry': 'src/serve/observe/tracing.ts',
 };
 
 const literally = (text) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&');
@@ -77,6 +87,15 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot: `^src/(errors|tensor|source|scatter|wasm|output)\\.ts$|^src/(${[room, ...allowed].join('|')})/`,
+      },
+    })),
+    ...Object.entries(serveFloors).map(([floor, allowed]) => ({
+      name: `serve-${floor}`,
+      severity: 'error',
+      from: { path: `^src/serve/${floor}/` },
+      to: {
+        path: '^src/serve/',
+        pathNot: `^src/serve/(context|security)\\.ts$|^src/serve/(${[floor, ...allowed].join('|')})/`,
       },
     })),
     ...Object.entries(doors).map(([library, door]) => ({

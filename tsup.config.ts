@@ -9,7 +9,7 @@ export default defineConfig({
     'augment-worker': 'src/train/augment/worker.ts',
     client: 'src/client/index.ts',
     // What serving runs in threads of their own.
-    'serve-worker': 'src/serve/worker.ts',
+    'serve-worker': 'src/serve/running/worker.ts',
   },
   format: 'esm',
   target: 'node20.19',
@@ -20,9 +20,9 @@ export default defineConfig({
   plugins: [
     {
       name: 'page',
-      // The page is no part of any module: serve/page.ts reads its files from beside the code.
+      // The page is no part of any module: serve/http/page.ts reads its files from beside the code.
       buildEnd() {
-        cpSync('src/serve/page', join(this.options.outDir, 'page'), { recursive: true });
+        cpSync('src/serve/http/page', join(this.options.outDir, 'page'), { recursive: true });
       },
     },
   ],

@@ -1,7 +1,7 @@
 import type { ToolkitError } from '../errors.ts';
-import type { RefusalEvent, ServeObserver } from './events.ts';
-import type { InferRequest, InferResponse } from './infer.ts';
-import type { Models } from './models.ts';
+import type { Models } from './models/models.ts';
+import type { RefusalEvent, ServeObserver } from './request/events.ts';
+import type { InferRequest, InferResponse } from './request/infer.ts';
 
 /** What a call says before its body is read. */
 export interface Call {
@@ -13,6 +13,14 @@ export interface Call {
 
 /** Says why a call is refused, or `undefined` to let it pass. */
 export type Gate = (call: Call) => ToolkitError | undefined;
+
+/** Certificates in PEM form. */
+export interface TlsOptions {
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
+  /** Whom clients' certificates must come from; without it, clients need none. */
+  readonly ca?: string | Buffer | undefined;
+}
 
 /** Where notes go; silent unless given. */
 export interface Log {

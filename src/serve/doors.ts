@@ -1,10 +1,10 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
-import { registerClassify } from './classify.ts';
-import type { Gate, ServeContext } from './context.ts';
-import { addressFault, GrpcDoor } from './grpc.ts';
-import { addInferenceService } from './grpc-service.ts';
-import { type HttpApp, openHttp, openRequestsOf, type TlsOptions } from './http.ts';
-import { registerProtocol } from './protocol.ts';
+import type { Gate, ServeContext, TlsOptions } from './context.ts';
+import { addressFault, GrpcDoor } from './grpc/grpc.ts';
+import { addInferenceService } from './grpc/service.ts';
+import { registerClassify } from './http/classify.ts';
+import { type HttpApp, openHttp, openRequestsOf } from './http/http.ts';
+import { registerProtocol } from './http/protocol.ts';
 
 /** Both doors, open. */
 export interface Doors {

@@ -23,13 +23,13 @@ export function installedPackage(): Installed {
       cpSync(join(root, part), join(folder, part), { recursive: true });
     }
     mkdirSync(join(folder, 'dist'));
-    cpSync(join(root, 'src/serve/page'), join(folder, 'dist/page'), { recursive: true });
+    cpSync(join(root, 'src/serve/http/page'), join(folder, 'dist/page'), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     await build({
       entryPoints: {
         cli: join(root, 'src/cli/main.ts'),
         client: join(root, 'src/client/index.ts'),
-        'serve-worker': join(root, 'src/serve/worker.ts'),
+        'serve-worker': join(root, 'src/serve/running/worker.ts'),
       },
       outdir: join(folder, 'dist'),
       bundle: true,

@@ -15,7 +15,7 @@ export function bundledWorker(): { readonly file: string } {
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true });
     await build({
-      entryPoints: [join(root, 'src/serve/worker.ts')],
+      entryPoints: [join(root, 'src/serve/running/worker.ts')],
       outfile: file,
       bundle: true,
       platform: 'node',

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { InferEvent, RefusalEvent } from '../../src/serve/events.ts';
+import type { InferEvent, RefusalEvent } from '../../src/serve/request/events.ts';
 import { apiKeyGate, originGate } from '../../src/serve/security.ts';
 import { temporaryFolder } from '../files.ts';
 import { GrpcClient } from './grpc-client.ts';
