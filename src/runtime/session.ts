@@ -8,6 +8,7 @@ import { readModel, type StoredModel } from '../onnx/read.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { type DType, dtypeBytes, type Numbers, type Value } from '../tensor.ts';
 import { type Installed, type Provider, providers, unavailable } from './providers.ts';
+import { stopTelemetry } from './telemetry.ts';
 
 /** The release of onnxruntime-node that this toolkit is made and tested for; the same as in package.json. */
 export const onnxruntimeVersion = '1.30.0';
@@ -222,6 +223,7 @@ interface Library {
 
 /** Loads onnxruntime-node, an optional dependency, when a model is first opened. */
 async function loadLibrary(): Promise<Library> {
+  stopTelemetry();
   try {
     const ort = await import('onnxruntime-node');
     const home = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));

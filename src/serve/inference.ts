@@ -61,11 +61,16 @@ export async function infer(inference: Inference, request: InferRequest): Promis
       traceparent,
       ...timing,
     };
-    target?.served.inUse.leave();
-    target?.served.statistics.request(event);
     // A name that no model has is a client's word: it must not become a label.
-    if (target) inference.onInfer(event);
+    if (target) tell(target, event, inference);
   }
+}
+
+function tell({ served, isEnsemble }: Target, event: InferEvent, { onInfer }: Inference): void {
+  served.inUse.leave();
+  served.statistics.request(event);
+  if (isEnsemble) served.ensembleStatistics.ensemble(event);
+  onInfer(event);
 }
 
 const noTime: InferTiming = {
@@ -174,6 +179,7 @@ async function runAll(served: ServedVersion, job: Rows): Promise<JobResult> {
   job.leaving?.whenLeft(leave);
   const count = Math.ceil(job.rows / maxRows);
   const results: JobResult[] = [];
+  const sinceMs = performance.now();
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < count) {
@@ -192,21 +198,28 @@ async function runAll(served: ServedVersion, job: Rows): Promise<JobResult> {
     leave();
     job.leaving?.forget(leave);
   }
-  return joinedResults(results);
+  return joinedResults(results, Math.round((performance.now() - sinceMs) * 1e6));
 }
 
-function joinedResults(results: readonly JobResult[]): JobResult {
+/** Parts wait while others run, and run side by side: their times are made to add up to what they took together. */
+function joinedResults(results: readonly JobResult[], tookNs: number): JobResult {
   const outputs = (results[0]?.outputs ?? []).map((_, i) =>
     concatenated(results.flatMap((result) => result.outputs[i] ?? [])),
   );
-  const sum = (key: keyof InferTiming): number =>
-    results.reduce((total, result) => total + result[key], 0);
+  const computed = (['computeInputNs', 'computeInferNs', 'computeOutputNs'] as const).map((key) =>
+    results.reduce((total, result) => total + result[key], 0),
+  );
+  const computedNs = computed.reduce((total, part) => total + part, 0);
+  const share = Math.min(1, tookNs / computedNs);
+  const [computeInputNs = 0, computeInferNs = 0, computeOutputNs = 0] = computed.map((part) =>
+    Math.floor(part * share),
+  );
   return {
     outputs,
-    queueNs: sum('queueNs'),
-    computeInputNs: sum('computeInputNs'),
-    computeInferNs: sum('computeInferNs'),
-    computeOutputNs: sum('computeOutputNs'),
+    queueNs: Math.max(0, tookNs - computedNs),
+    computeInputNs,
+    computeInferNs,
+    computeOutputNs,
   };
 }
 

@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { serveCommand } from '../../src/cli/serve.ts';
+import { packageVersion } from '../../src/cli/version.ts';
 import { openapiDocument } from '../../src/serve/http/openapi/document.ts';
 import { instructions, root } from './containerfile.ts';
+import { commandIn } from './walk.ts';
 
 const read = (file: string): string => readFileSync(join(root, 'deploy', file), 'utf8');
 
@@ -136,6 +138,7 @@ const runtime = z.strictObject({
     protocolVersions: z.array(z.enum(['v1', 'v2', 'grpc-v1', 'grpc-v2'])),
     // KServe looks for the container of this name.
     containers: z.tuple([container.extend({ name: z.literal('kserve-container') })]),
+    volumes: z.array(volume),
   }),
 });
 const inferenceService = z.strictObject({
@@ -223,6 +226,12 @@ describe('deploy/kserve.yaml', () => {
     expect(pathsOf(server).filter((path) => !knownPaths.includes(path ?? ''))).toEqual([]);
   });
 
+  it('has a place to write private copies, and can write nowhere else', () => {
+    expect(server.securityContext.readOnlyRootFilesystem).toBe(true);
+    expect(server.volumeMounts).toEqual([{ name: 'copies', mountPath: '/tmp' }]);
+    expect(spec.volumes.map(({ name }) => name)).toEqual(['copies']);
+  });
+
   it('is the runtime that its model asks for', () => {
     expect(model.spec.predictor.model.runtime).toBe(about.name);
     const { modelFormat, protocolVersion } = model.spec.predictor.model;
@@ -241,7 +250,7 @@ function of(instruction: string): readonly string[] {
 describe('deploy/Containerfile', () => {
   it('has instructions that there are', () => {
     const known =
-      /^(ARG|FROM|WORKDIR|ENV|COPY|RUN|USER|VOLUME|EXPOSE|STOPSIGNAL|HEALTHCHECK|ENTRYPOINT|CMD)$/;
+      /^(ARG|FROM|WORKDIR|ENV|COPY|RUN|LABEL|USER|VOLUME|EXPOSE|STOPSIGNAL|HEALTHCHECK|ENTRYPOINT|CMD)$/;
     expect(instructions().filter(({ name }) => !known.test(name))).toEqual([]);
   });
 
@@ -258,7 +267,13 @@ describe('deploy/Containerfile', () => {
   });
 
   it('has commands that a shell can read', () => {
-    for (const command of of('RUN')) execFileSync('sh', ['-n', '-c', command]);
+    for (const command of of('RUN')) {
+      execFileSync('sh', ['-n', '-c', commandIn(command)]);
+    }
+  });
+
+  it('says which version it is', () => {
+    expect(of('LABEL').join()).toContain(`org.opencontainers.image.version="${packageVersion()}"`);
   });
 
   it('does not run as root, by number', () => {

@@ -150,8 +150,14 @@ describe('a picture as a tensor', () => {
     const response = await fetch(`${url()}/v2/models/colours_image`);
     expect(await response.json()).toMatchObject({
       platform: 'ensemble',
-      inputs: [{ name: 'image', datatype: 'BYTES', shape: [-1] }],
+      inputs: [{ name: 'image', datatype: 'BYTES', shape: [-1, 1] }],
       outputs: [{ name: 'scores', datatype: 'FP32', shape: [-1, 3] }],
+    });
+    const config = await fetch(`${url()}/v2/models/colours_image/config`);
+    expect(await config.json()).toMatchObject({
+      platform: 'ensemble',
+      input: [{ name: 'image', data_type: 'TYPE_STRING', dims: [1] }],
+      ensemble_scheduling: { step: [{ model_name: 'colours', input_map: { image: 'image' } }] },
     });
     const pictures = [await picture([255, 0, 0]), await picture([0, 255, 0], 'webp')];
     const { inferred } = await infer('colours_image', 'image', pictures);

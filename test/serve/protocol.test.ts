@@ -1,5 +1,6 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { temporaryFolder } from '../files.ts';
 import { additionServer, x } from './addition-server.ts';
 import { floats, framed, post } from './http.ts';
@@ -16,6 +17,15 @@ const inBytes = {
   datatype: 'FP32',
   parameters: { binary_data_size: 12 },
 };
+
+const counts = z.object({
+  model_stats: z.array(
+    z.object({
+      execution_count: z.number(),
+      inference_stats: z.record(z.string(), z.object({ ns: z.number() })),
+    }),
+  ),
+});
 
 async function json(url: string): Promise<[number, unknown]> {
   const response = await fetch(url);
@@ -81,6 +91,27 @@ describe('the server', () => {
     ];
     expect(await json(url.replace('/infer', '/stats'))).toMatchObject([200, { model_stats }]);
     expect(await json(url.replace('/add/infer', '/stats'))).toMatchObject([200, { model_stats }]);
+  });
+
+  it('counts times that add up to no more than a request took, also of one that takes several runs', async () => {
+    const url = await addServer({ maxBatchSize: 2, instances: 2 });
+    await post(url, {
+      inputs: [
+        x(
+          Array.from({ length: 51 }, () => 1),
+          [17, 3],
+        ),
+      ],
+    });
+    const { model_stats } = counts.parse((await json(url.replace('/infer', '/stats')))[1]);
+    const [
+      { execution_count, inference_stats: stats } = { execution_count: 0, inference_stats: {} },
+    ] = model_stats;
+    expect(execution_count).toBe(9);
+    const parts = ['queue', 'compute_input', 'compute_infer', 'compute_output'];
+    const sum = parts.reduce((total, part) => total + (stats[part]?.ns ?? Infinity), 0);
+    expect(sum).toBeLessThanOrEqual(stats['success']?.ns ?? 0);
+    expect(sum).toBeGreaterThan(0);
   });
 });
 

@@ -4,7 +4,7 @@ import type { ModelState } from './entry.ts';
 import type { Models } from './models.ts';
 import type { ServedVersion } from './served.ts';
 import type { VersionStatistics } from './statistics.ts';
-import { ensembleSuffix, findTarget, type Target, takesPictures } from './target.ts';
+import { ensembleSuffix, findTarget, pictureInput, type Target, takesPictures } from './target.ts';
 
 /** What the protocol says of a model. */
 export interface ModelMetadata {
@@ -56,7 +56,7 @@ export interface ConfigJson {
   readonly max_batch_size: number;
   readonly input: readonly ConfigPort[];
   readonly output: readonly ConfigPort[];
-  readonly instance_group: readonly {
+  readonly instance_group?: readonly {
     readonly name: string;
     readonly kind: string;
     readonly count: number;
@@ -64,6 +64,16 @@ export interface ConfigJson {
   readonly dynamic_batching?: {
     readonly preferred_batch_size: readonly number[];
     readonly max_queue_delay_microseconds: number;
+  };
+  readonly ensemble_scheduling?: {
+    readonly step: readonly {
+      readonly model_name: string;
+      /** -1: the latest. */
+      readonly model_version: number;
+      /** Names of the model's tensors, and those of the ensemble that they are. */
+      readonly input_map: Readonly<Record<string, string>>;
+      readonly output_map: Readonly<Record<string, string>>;
+    }[];
   };
 }
 
@@ -77,14 +87,13 @@ interface ConfigPort {
 export function configOf(models: Models, which: Which): ConfigJson {
   const target = findTarget(models, which);
   const { served, name, isEnsemble } = target;
-  const { maxRows, settings } = served;
+  const { maxRows } = served;
   const port = ({ name: portName, datatype, shape }: PortSpec): ConfigPort => ({
     name: portName,
     data_type: datatypes[datatype].config,
     // An input of no further axes is one element a row.
     dims: maxRows === undefined ? shape : shape.length > 1 ? shape.slice(1) : [1],
   });
-  const kind = settings.provider === 'cpu' ? 'KIND_CPU' : 'KIND_GPU';
   return {
     name,
     platform: platformOf(target),
@@ -92,6 +101,17 @@ export function configOf(models: Models, which: Which): ConfigJson {
     max_batch_size: maxRows ?? 0,
     input: target.expected.inputs.map(port),
     output: served.spec.outputs.map(port),
+    ...(isEnsemble ? ensembleOf(served) : schedulingOf(served)),
+  };
+}
+
+function schedulingOf({
+  name,
+  maxRows,
+  settings,
+}: ServedVersion): Pick<ConfigJson, 'instance_group' | 'dynamic_batching'> {
+  const kind = settings.provider === 'cpu' ? 'KIND_CPU' : 'KIND_GPU';
+  return {
     instance_group: [{ name: `${name}_0`, kind, count: settings.instances }],
     ...(maxRows !== undefined && {
       dynamic_batching: {
@@ -99,6 +119,24 @@ export function configOf(models: Models, which: Which): ConfigJson {
         max_queue_delay_microseconds: Math.round(settings.delayMs * 1000),
       },
     }),
+  };
+}
+
+/** The pictures are decoded on the way to the model: that is no model of its own. */
+function ensembleOf({ name, spec }: ServedVersion): Pick<ConfigJson, 'ensemble_scheduling'> {
+  const same = spec.outputs.map((output) => [output.name, output.name] as const);
+  const input = spec.about.pictures?.input ?? '';
+  return {
+    ensemble_scheduling: {
+      step: [
+        {
+          model_name: name,
+          model_version: -1,
+          input_map: { [input]: pictureInput.name },
+          output_map: Object.fromEntries(same),
+        },
+      ],
+    },
   };
 }
 
@@ -115,11 +153,16 @@ export function indexOf(models: Models, isReadyOnly: boolean): readonly IndexEnt
   return models.list().flatMap(({ name, version, state, reason }) => {
     const entry = { name, version, state, reason };
     if (isReadyOnly && state !== 'READY') return [];
-    const ensemble = name + ensembleSuffix;
     const served = models.versions(name).find((one) => one.version === version);
-    const hasEnsemble = served && takesPictures(served) && !models.has(ensemble);
-    return hasEnsemble ? [entry, { ...entry, name: ensemble }] : [entry];
+    const ensemble = served && ensembleNameOf(models, served);
+    return ensemble === undefined ? [entry] : [entry, { ...entry, name: ensemble }];
   });
+}
+
+/** What the ensemble of a version is called; `undefined` where there is none. */
+function ensembleNameOf(models: Models, served: ServedVersion): string | undefined {
+  const name = served.name + ensembleSuffix;
+  return takesPictures(served) && !models.has(name) ? name : undefined;
 }
 
 /** Names that can be asked for. */
@@ -132,16 +175,27 @@ export function statisticsOf(models: Models, which: Partial<Which>): readonly Ve
   const { model, version } = which;
   if (model === undefined || model === '') {
     const names = new Set(models.list().map(({ name }) => name));
-    return [...names].flatMap((name) => models.versions(name).map(countsOf));
+    return [...names].flatMap((name) =>
+      models.versions(name).flatMap((served) => {
+        const counts = countsOf(served, { name, isEnsemble: false });
+        const ensemble = ensembleNameOf(models, served);
+        if (ensemble === undefined) return counts;
+        return [counts, countsOf(served, { name: ensemble, isEnsemble: true })];
+      }),
+    );
   }
-  const { served } = findTarget(models, { model, version });
+  const target = findTarget(models, { model, version });
   return version === undefined || version === ''
-    ? models.versions(served.name).map(countsOf)
-    : [countsOf(served)];
+    ? models.versions(target.served.name).map((served) => countsOf(served, target))
+    : [countsOf(target.served, target)];
 }
 
-function countsOf({ name, version, statistics }: ServedVersion): VersionStatistics {
-  return statistics.of(name, version);
+function countsOf(
+  served: ServedVersion,
+  { name, isEnsemble }: Pick<Target, 'name' | 'isEnsemble'>,
+): VersionStatistics {
+  const statistics = isEnsemble ? served.ensembleStatistics : served.statistics;
+  return statistics.of(name, served.version);
 }
 
 /** What a model's file says, for people who look at it. */

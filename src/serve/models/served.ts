@@ -44,6 +44,8 @@ export interface ServedVersion {
   readonly pool: Pool;
   readonly queue: Queue<Instance>;
   readonly statistics: Statistics;
+  /** Of the ensemble that takes whole pictures; what it asks of this model is counted above as well. */
+  readonly ensembleStatistics: Statistics;
   /** Requests from their first look at it to their answer: between the two, their pictures are decoded. */
   readonly inUse: InUse;
   readonly loadedMs: number;
@@ -96,7 +98,15 @@ export async function openVersion(opening: Opening): Promise<ServedVersion> {
     });
     const classes = pool.spec.about.card.classes ?? opening.labels;
     const about = { name, version, spec: pool.spec, maxRows, settings, classes };
-    return { ...about, pool, queue, statistics, inUse: new InUse(), loadedMs: Date.now() };
+    return {
+      ...about,
+      pool,
+      queue,
+      statistics,
+      ensembleStatistics: new Statistics(),
+      inUse: new InUse(),
+      loadedMs: Date.now(),
+    };
   } catch (fault) {
     await pool.close();
     throw fault;

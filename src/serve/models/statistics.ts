@@ -61,7 +61,13 @@ export class Statistics {
     this.#add('compute_output', event.computeOutputNs);
   }
 
-  run(event: RunEvent): void {
+  /** A request to an ensemble, which runs once for each. */
+  ensemble(event: InferEvent): void {
+    this.request(event);
+    if (event.outcome === 'success') this.run(event);
+  }
+
+  run(event: Pick<RunEvent, Exclude<keyof RunEvent, 'requests' | 'why'>>): void {
     this.#runs += 1;
     let batch = this.#batches.get(event.rows);
     if (!batch) {

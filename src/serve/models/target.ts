@@ -16,8 +16,11 @@ export interface Target {
 /** What is added to a model's name for the one that takes whole pictures. */
 export const ensembleSuffix = '_image';
 
-/** The one input of a model that takes whole pictures: JPEG, PNG, WebP and so on, one BYTES element each. */
-const pictureInput: PortSpec = { name: 'image', datatype: 'BYTES', shape: [-1] };
+/**
+ * The one input of a model that takes whole pictures: JPEG, PNG, WebP and so on, one BYTES element each. Where there is
+ * a batch, Triton has another axis behind it, and its clients count on that.
+ */
+export const pictureInput: PortSpec = { name: 'image', datatype: 'BYTES', shape: [-1, 1] };
 
 /**
  * Finds what a request means: a model, or the ensemble NAME_image of a picture classifier NAME.

@@ -97,7 +97,7 @@ function checkPictures({ shape }: InferTensor, about: string): void {
   const isList = shape.length >= 1 && shape.slice(1).every((dim) => dim === 1);
   if (isList) return;
   throw invalid(
-    `pictures as ${about} have the shape [-1], one BYTES element a picture, but it is [${shape.join()}]`,
+    `pictures as ${about} have the shape [-1,1] or [-1], one BYTES element a picture, but it is [${shape.join()}]`,
   );
 }
 

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ToolkitError } from '../../errors.ts';
+import { stopTelemetry } from '../../runtime/telemetry.ts';
 import type { FaultMessage, FromWorker, ToWorker } from './messages.ts';
 
 /** A worker seen from the server: a thread, or a process of its own. */
@@ -31,6 +32,7 @@ export interface Listener {
 /** Starts a worker. It lives until it is posted `close`, or is lost. */
 export function startThread(options: WorkerOptions): Thread {
   const file = options.file ?? fileURLToPath(new URL('./serve-worker.js', import.meta.url));
+  stopTelemetry();
   return options.isProcess === true ? processThread(file) : workerThread(file);
 }
 
