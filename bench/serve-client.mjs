@@ -3,9 +3,9 @@
 //   node bench/serve-client.mjs http|grpc '{"port":8000,"path":"/…","headers":{…},"body":"<base64>"}' CONNECTIONS SECONDS
 //
 // Prints one line of JSON: requests, errors, requests a second, latencies in ms. One second warms up.
-import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { pathToFileURL } from 'node:url';
+import { grpcConnection } from './grpc-connection.mjs';
 
 /** Sends the same request over and over on one HTTP/1.1 connection. */
 function httpConnection(asked, done) {
@@ -44,47 +44,6 @@ function httpConnection(asked, done) {
     if (isOver) socket.destroy();
     else send();
   });
-}
-
-/** Sends the same message over and over, one stream after the other, on one HTTP/2 connection. */
-function grpcConnection(asked, done) {
-  const { host = '127.0.0.1', port, path, body, metadata } = asked;
-  const message = Buffer.from(body, 'base64');
-  const payload = Buffer.alloc(5 + message.length);
-  payload.writeUInt32BE(message.length, 1);
-  message.copy(payload, 5);
-  const session = connectHttp2(`http://${host}:${port}`);
-  let isOver = false;
-  session.on('error', () => undefined);
-  session.on('close', () => {
-    if (!isOver && done(false, 0)) grpcConnection(asked, done);
-  });
-  const headers = {
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...metadata,
-  };
-  const send = () => {
-    const start = performance.now();
-    const stream = session.request(headers);
-    let [bytes, status] = [0, ''];
-    stream.on('response', (found) => (status = found['grpc-status'] ?? status));
-    stream.on('trailers', (found) => (status = found['grpc-status'] ?? status));
-    stream.on('data', (chunk) => (bytes += chunk.length));
-    stream.on('error', () => (status = 'error'));
-    stream.on('close', () => {
-      const isGood = status === '0' && bytes > 0;
-      // The end of the session is told of once, above.
-      if (session.closed || session.destroyed) return;
-      isOver = !done(isGood, performance.now() - start);
-      if (isOver) session.close();
-      else send();
-    });
-    stream.end(payload);
-  };
-  session.on('connect', send);
 }
 
 /** Loads a server from `connections` connections for `seconds` seconds, after one that warms up. */

@@ -4,9 +4,10 @@ import type * as SharpModule from 'sharp';
 import { ToolkitError } from '../errors.ts';
 import { BmpFault, decodeBmp } from './bmp.ts';
 import { withoutTransparency } from './gif.ts';
-import { decodePlainJpeg } from './jpeg.ts';
+import { decodePlainJpeg, type Resizing, resizedPlainJpeg } from './jpeg.ts';
 import { type PictureKind, pictureKind, type ReadAt } from './picture-kind.ts';
 import { bytesOfFloats, bytesOfWords, greyOf, type Pixels, rgbOf, rgbOfCmyk } from './pixels.ts';
+import { resize } from './resize.ts';
 
 /** A file, or its bytes. */
 export type ImageSource = string | Uint8Array;
@@ -29,21 +30,52 @@ const defaultMaxPixels = 16383 * 16383;
  * returns, so that it goes on while a model runs (GIF, BMP, TIFF and 16-bit PNG take several jobs). Throws FILE_MISSING, IMAGE_UNREADABLE.
  */
 export async function readImage(source: ImageSource, options: ImageOptions = {}): Promise<Pixels> {
+  return read(source, options, decodePlainJpeg);
+}
+
+/**
+ * `readImage` and `resize` at less cost than both: what is decoded in between is not kept.
+ *
+ * Throws as `readImage` does.
+ */
+export async function readResized(
+  source: ImageSource,
+  options: ImageOptions & Resizing,
+): Promise<Pixels> {
+  // Grey is made of colours before they are resized.
+  const ofJpeg: JpegDecoder =
+    options.color === 'gray'
+      ? decodePlainJpeg
+      : async (jpeg, maxPixels) => resizedPlainJpeg(jpeg, maxPixels, options);
+  return resize(await read(source, options, ofJpeg), options.size, options.resize);
+}
+
+type JpegDecoder = (jpeg: Uint8Array, maxPixels: number) => Promise<Pixels | undefined>;
+
+async function read(
+  source: ImageSource,
+  options: ImageOptions,
+  ofJpeg: JpegDecoder,
+): Promise<Pixels> {
   const maxPixels = options.maxPixels ?? defaultMaxPixels;
   try {
     const kind = kindOf(source);
-    const pixels = await decode(source, kind, maxPixels);
+    const pixels = await decode(source, kind, { maxPixels, ofJpeg });
     return options.color === 'gray' ? greyOf(pixels) : pixels;
   } catch (fault) {
     throw imageFault(fault, source, maxPixels);
   }
 }
 
-async function decode(source: ImageSource, kind: PictureKind, maxPixels: number): Promise<Pixels> {
+async function decode(
+  source: ImageSource,
+  kind: PictureKind,
+  { maxPixels, ofJpeg }: { readonly maxPixels: number; readonly ofJpeg: JpegDecoder },
+): Promise<Pixels> {
   if (kind.format === 'bmp') return decodeBmp(await bytesOf(source), maxPixels);
   if (kind.format === 'jpeg') {
     const jpeg = smallBytesOf(source);
-    const pixels = jpeg && (await decodePlainJpeg(jpeg, maxPixels));
+    const pixels = jpeg && (await ofJpeg(jpeg, maxPixels));
     if (pixels) return pixels;
   }
   const input = kind.format === 'gif' ? withoutTransparency(await bytesOf(source)) : source;

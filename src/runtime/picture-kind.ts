@@ -11,21 +11,21 @@ export interface PictureKind {
 /** `length` bytes of the file from `offset` on; fewer at its end. */
 export type ReadAt = (offset: number, length: number) => Uint8Array;
 
-/** `..` stands for any byte. */
-const signatures: readonly (readonly [PictureFormat, string])[] = [
-  ['png', '89504e470d0a1a0a'],
-  ['jpeg', 'ffd8ff'],
-  ['gif', '4749463837|4749463839'],
-  ['webp', '52494646........57454250'],
-  ['tiff', '49492a00|4d4d002a|49492b00|4d4d002b'],
-  ['bmp', '424d'],
+/** In hexadecimal. */
+const signatures: readonly (readonly [PictureFormat, RegExp])[] = [
+  ['png', /^89504e470d0a1a0a/],
+  ['jpeg', /^ffd8ff/],
+  ['gif', /^474946383[79]/],
+  ['webp', /^52494646.{8}57454250/],
+  ['tiff', /^(?:49492a00|4d4d002a|49492b00|4d4d002b)/],
+  ['bmp', /^424d/],
 ];
 
 /** The format and the kind of numbers, from the first bytes; `undefined` for anything that is not one of the formats. */
 export function pictureKind(readAt: ReadAt): PictureKind | undefined {
   const head = readAt(0, 32);
   const hex = Buffer.from(head).toString('hex');
-  const format = signatures.find(([, start]) => new RegExp(`^(?:${start})`).test(hex))?.[0];
+  const format = signatures.find(([, start]) => start.test(hex))?.[0];
   if (format === undefined) return undefined;
   if (format === 'png') return { format, samples: head[24] === 16 ? 'words' : 'bytes' };
   if (format === 'jpeg') return { format, samples: jpegChannels(readAt) === 4 ? 'cmyk' : 'bytes' };

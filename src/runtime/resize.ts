@@ -44,7 +44,7 @@ function resizeNearest(pixels: Pixels, width: number, height: number): Pixels {
  * Which source pixel each result shows. The coordinate is summed up step by step, for the rounding of the sum decides
  * at multiples of 64: `floor((i + 0.5) * scale)` gives other pixels. Source: Pillow, Geometry.c, ImagingScaleAffine.
  */
-function nearestSources(from: number, to: number): Int32Array {
+export function nearestSources(from: number, to: number): Int32Array {
   const scale = from / to;
   const sources = new Int32Array(to);
   let at = scale * 0.5;

@@ -31,8 +31,28 @@ export const precision = 22;
 /** One half, which sums begin with so that they are rounded. */
 export const half = 2 ** (precision - 1);
 
+interface Scaling {
+  readonly from: number;
+  readonly to: number;
+  readonly kernel: Kernel;
+}
+
+/** Both ways of the latest pictures: most are as large as the one before, and their weights are a fifth of the work. */
+const latest: (Scaling & { readonly taps: Taps })[] = [];
+const mostLatest = 4;
+
 /** For each of `to` result pixels what it is summed from, of `from`. Its support grows when shrinking. Source: Pillow, Resample.c, precompute_coeffs. */
 export function tapsOf(from: number, to: number, kernel: Kernel): Taps {
+  const known = latest.find((one) => one.from === from && one.to === to && one.kernel === kernel);
+  if (known) return known.taps;
+  const scaling = { from, to, kernel };
+  const taps = computed(scaling);
+  latest.unshift({ ...scaling, taps });
+  latest.length = Math.min(latest.length, mostLatest);
+  return taps;
+}
+
+function computed({ from, to, kernel }: Scaling): Taps {
   const scale = from / to;
   const stretch = Math.max(scale, 1);
   const support = kernel.support * stretch;

@@ -138,6 +138,7 @@ async function decoded(
       { hint: 'Send fewer at once.' },
     );
   }
+  const arrived = target.served.queue.expect();
   const rows = await Promise.all(
     input.data.map(async (picture, i) => {
       try {
@@ -154,7 +155,7 @@ async function decoded(
         );
       }
     }),
-  );
+  ).finally(arrived);
   const [only] = rows;
   const data = rows.length === 1 && only ? only : Buffer.concat(rows);
   const shape = [rows.length, ...(layout === 'nchw' ? [channels, ...size] : [...size, channels])];

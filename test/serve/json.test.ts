@@ -130,6 +130,31 @@ describe('texts in JSON', () => {
   });
 });
 
+describe('long texts in JSON', () => {
+  const long = 'a'.repeat(5000);
+
+  it.each([
+    long,
+    `${long}"`,
+    `"${long}`,
+    `${'a'.repeat(60)}\\"${long}\\`,
+    `${long}é\u{1f600}`,
+    `${long}\n`,
+  ])('come as their UTF-8 bytes', (text) => {
+    expect(read(JSON.stringify([text, 'x']), 'BYTES', 2)).toEqual([text, 'x']);
+  });
+
+  it.each(['\n', '\0', '\\x', '\\u12'])('are refused with what JSON forbids: %j', (wrong) => {
+    const fault = thrownBy(() => read(`["${long}${wrong}"]`, 'BYTES', 1));
+    expect(fault).toMatchObject({ code: 'REQUEST_INVALID' });
+  });
+
+  it('are refused when they do not end', () => {
+    const fault = thrownBy(() => read(`["${long}`, 'BYTES', 1));
+    expect(fault).toMatchObject({ code: 'REQUEST_INVALID' });
+  });
+});
+
 describe('the JSON around the numbers', () => {
   it('is what JSON.parse says, with data replaced by its place', () => {
     const { json, ranges } = scanRequest(

@@ -1,6 +1,5 @@
-import { readImage } from '../../runtime/image.ts';
+import { readResized } from '../../runtime/image.ts';
 import type { Preprocess } from '../../runtime/model.ts';
-import { resize } from '../../runtime/resize.ts';
 
 /**
  * Decodes a picture to the pixels of one row of a model's input: [H, W, channels] of its size, RGB or grey.
@@ -9,12 +8,11 @@ import { resize } from '../../runtime/resize.ts';
  */
 export async function pictureRow(
   bytes: Uint8Array,
-  preprocess: Preprocess,
+  { color, size, resize }: Preprocess,
   maxPixels: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const color = preprocess.color === 'gray' ? 'gray' : 'rgb';
-  const pixels = await readImage(bytes, { color, maxPixels });
-  const { data } = resize(pixels, preprocess.size, preprocess.resize);
+  const of = color === 'gray' ? 'gray' : 'rgb';
+  const { data } = await readResized(bytes, { color: of, maxPixels, size, resize });
   // What was not resized may share its buffer with others, and must not change hands.
   return new Uint8Array(data);
 }

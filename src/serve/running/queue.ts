@@ -49,6 +49,9 @@ export class Queue<Instance> {
   /** Of those in line that are not over. */
   #waiting = { count: 0, bytes: 0 };
   #running = 0;
+  /** Requests that will be submitted when their pictures are decoded. */
+  #expected = 0;
+  #lastRunMs = 0;
   #isPumpDue = false;
   #isPumpLater = false;
   readonly #drained: (() => void)[] = [];
@@ -80,6 +83,20 @@ export class Queue<Instance> {
     this.#waiting.bytes += bytes;
     this.#pumpSoon();
     return entry.answer;
+  }
+
+  /**
+   * Announces a request whose pictures are being decoded; what it gives is to be called when that is over.
+   *
+   * Those that wait go on waiting for it, as long as the last run took: pictures come out of several threads one by one,
+   * and runs of four instead of eight of them cost a photo a tenth more.
+   */
+  expect(): () => void {
+    this.#expected += 1;
+    return () => {
+      this.#expected -= 1;
+      this.#pumpSoon();
+    };
   }
 
   /** Starts what can be started; to be called when an instance has become free. */
@@ -158,8 +175,9 @@ export class Queue<Instance> {
     const [head] = this.#line;
     if (!head) return undefined;
     const { members, rows, end, isFull } = this.#fitting(head);
-    const leftMs = head.sinceMs + this.#limits.delayMs - performance.now();
-    const isPatient = this.#limits.delayMs > 0 && !isFull && leftMs > 0 && !head.isAlone;
+    const delayMs = Math.max(this.#limits.delayMs, this.#expected > 0 ? this.#lastRunMs : 0);
+    const leftMs = head.sinceMs + delayMs - performance.now();
+    const isPatient = delayMs > 0 && !isFull && leftMs > 0 && !head.isAlone;
     if (isPatient) {
       this.#pumpLater(leftMs);
       return undefined;
@@ -207,6 +225,7 @@ export class Queue<Instance> {
       const sentMs = performance.now();
       const result = await this.#pool.run(instance, joined);
       const backMs = performance.now();
+      this.#lastRunMs = backMs - sentMs;
       const parts = splitRun(result, { members, rows, rule: this.#rule });
       const computeInputNs = ns(sentMs - startMs);
       const { inferNs } = result;
