@@ -80,6 +80,8 @@ export interface Value {
   readonly dtype: DType;
   /** The numbers, when they are few and known: axes, shapes, pads. */
   readonly constant?: readonly number[];
+  /** What of the numbers is known before the graph runs, such as sizes of a shape that has an open batch. */
+  readonly known?: readonly (number | undefined)[];
 }
 
 /** How many elements a shape holds. */

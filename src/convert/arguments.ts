@@ -25,9 +25,14 @@ export class Arguments {
     return this.#tensors;
   }
 
+  /** The arguments by name, tensors as `InputPlace`s. */
+  get kwargs(): LayerCall['kwargs'] {
+    return this.#call.kwargs;
+  }
+
   /** An argument by its position or its name, tensors as `InputPlace`s; `undefined` where it is not given. */
   at(position: number, name: string): unknown {
-    return this.#call.kwargs[name] ?? this.#args[position] ?? undefined;
+    return this.#call.kwargs[name] ?? this.args[position] ?? undefined;
   }
 
   /** A tensor by position or name. */
@@ -45,7 +50,8 @@ export class Arguments {
     return part instanceof InputPlace ? this.#tensors[part.index] : undefined;
   }
 
-  get #args(): readonly unknown[] {
+  /** The arguments by position, tensors as `InputPlace`s. */
+  get args(): readonly unknown[] {
     return this.#call.args ?? this.#tensors.map((_, index) => new InputPlace(index));
   }
 

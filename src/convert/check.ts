@@ -15,15 +15,36 @@ export function checkLayers(model: KerasModel, rules: Rules): void {
   const [first, ...others] = faults;
   if (!first) return;
   if (others.length === 0) throw first;
-  const lines = faults.map(
-    ({ message, where }) => `  - layer "${where.layer ?? ''}": ${message.split('\n')[0] ?? ''}`,
-  );
+  const lines = [...byMessage(faults)].map(([what, names]) => listed(what, names));
   const hints = [...new Set(faults.map(({ hint }) => hint))];
   throw new ToolkitError(
     'KERAS_LAYER_UNSUPPORTED',
     `${faults.length} layers cannot be converted:\n${lines.join('\n')}`,
     { where: { file: model.file }, hint: hints.join('\n  ') },
   );
+}
+
+/** Names of layers by what is wrong with them. */
+function byMessage(faults: readonly ToolkitError[]): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { message, where } of faults) {
+    const what = message.split('\n')[0] ?? '';
+    const names = groups.get(what) ?? [];
+    names.push(where.layer ?? '');
+    groups.set(what, names);
+  }
+  return groups;
+}
+
+/** How many names stand for a group. */
+const namedAtMost = 3;
+
+/** One line for a fault, however many layers have it. */
+function listed(what: string, names: readonly string[]): string {
+  const first = names.slice(0, namedAtMost).map((name) => `"${name}"`);
+  if (names.length === 1) return `  - layer ${first.join('')}: ${what}`;
+  const more = names.length > namedAtMost ? ', …' : '';
+  return `  - ${names.length} layers (${first.join(', ')}${more}): ${what}`;
 }
 
 /** Throws OPTION_INVALID where it is said of something what it computes that is no Lambda layer of the model. */
@@ -98,10 +119,6 @@ const refusals: Readonly<Record<string, string>> = {
   ...named(
     'Hashing HashedCrossing',
     'It hashes texts or numbers: do that before the model, and give it the hashes.',
-  ),
-  ...named(
-    'STFTSpectrogram MelSpectrogram',
-    'Compute the spectrogram before the model, and give it that.',
   ),
 };
 

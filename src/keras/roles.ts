@@ -130,6 +130,17 @@ const roles = table<RolesOf>({
   MaxoutDense: withBias('kernel'),
   SReLU: trained('t_left', 'a_left', 't_right', 'a_right'),
   ParametricSoftplus: trained('alphas', 'betas'),
+  RandomFourierFeatures: () => ({
+    trained: ['kernel_scale'],
+    followed: ['unscaled_kernel', 'bias'],
+  }),
+  STFTSpectrogram: ({ mode }) => ({
+    trained: [
+      ...(mode === 'imag' ? [] : ['real_kernel']),
+      ...(mode === 'real' ? [] : ['imag_kernel']),
+    ],
+    followed: [],
+  }),
   SpectralNormalization: () => ({ trained: [], followed: ['kernel', 'vector_u'] }),
   // What these have of their own, besides what they wrap.
   TimeDistributed: trained(),
@@ -145,7 +156,7 @@ const weightless = new Set(
   Cropping1D Cropping2D Cropping3D Dot Dropout ELU Flatten GaussianDropout GaussianNoise
   GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
   GlobalMaxPooling2D GlobalMaxPooling3D Identity InputLayer Lambda LeakyReLU Masking MaxPooling1D
-  MaxPooling2D MaxPooling3D Maximum Merge Minimum Multiply Permute ReLU RepeatVector Rescaling Reshape
+  MaxPooling2D MaxPooling3D Maximum MelSpectrogram Merge Minimum Multiply Permute ReLU RepeatVector Rescaling Reshape
   Resizing SlicingOpLambda Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract
   TFOpLambda TensorFlowOpLayer ThresholdedLinear ThresholdedReLU TimeDistributedMerge UnitNormalization
   UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D`.split(/\s+/),

@@ -55,13 +55,33 @@ function oldCall(node: unknown, where: Where): LayerCall {
     return placed(inputs, refOf(value, where));
   });
   if (!Array.isArray(node) && !isJson(node)) throw notWiring(node, where);
-  if (inputs.length === 0 && Object.keys(named).length === 0) throw notWiring(node, where);
+  if (inputs.length === 0 && Object.keys(named).length === 0 && !isConstantOnly(node)) {
+    throw notWiring(node, where);
+  }
   const kwargs = replaced(named, (value) => {
     // A tensor among the keywords has no fourth part; other lists of such a form do not occur.
     if (!Array.isArray(value) || value.length !== 3 || !isRef(value)) return undefined;
     return placed(inputs, refOf(value, where));
   });
+  if (inputs.length === 0 && isConstantOnly(node)) throw tensorsDropped(node[2], where);
   return { inputs, args: [withoutConstants(single(first))], kwargs: isJson(kwargs) ? kwargs : {} };
+}
+
+/** Whether a call names a constant and no tensor at all. */
+function isConstantOnly(node: unknown): node is readonly unknown[] {
+  return Array.isArray(node) && node[0] === '_CONSTANT_VALUE';
+}
+
+/** Source: node.py in keras/engine of 2.15, which writes the first argument and those by name, but not `*inputs`. */
+function tensorsDropped(constant: unknown, where: Where): ToolkitError {
+  return new ToolkitError(
+    'KERAS_LAYER_UNSUPPORTED',
+    `The function is called with ${JSON.stringify(constant).slice(0, 80)}, and the file does not say with which tensors: tf.keras saves the first argument alone of functions such as tf.einsum(equation, *inputs)`,
+    {
+      where,
+      hint: 'The file does not hold the model whole, so that tf.keras cannot load it either. Where the Python code is left, build the model with keras.layers.Dot, EinsumDense or tf.matmul in its place, load the weights, and save it again; or save it with Keras 3, whose keras.ops.einsum is saved whole.',
+    },
+  );
 }
 
 /** A list of one is the tensor itself. */

@@ -256,6 +256,15 @@ export class GraphBuilder {
     return renamed;
   }
 
+  /** The value, of whose numbers something is known. Nodes that use it follow, as with `rename`. */
+  know(value: Value, known: readonly (number | undefined)[]): Value {
+    const at = this.nodes.findLastIndex(({ outputs }) => outputs.includes(value));
+    if (at < 0) return value;
+    const told: Value = { ...value, known };
+    this.#replace(value, told, at);
+    return told;
+  }
+
   /** Whether one of the nodes from the number `first` on puts this value out. */
   isMadeSince(first: number, value: Value): boolean {
     return this.nodes.slice(first).some(({ outputs }) => outputs.includes(value));

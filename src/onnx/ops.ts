@@ -10,6 +10,7 @@ import {
   expanded,
   flattened,
   gathered,
+  gatheredAt,
   insertAxes,
   matrixProduct,
   padded,
@@ -169,6 +170,15 @@ interface Ops {
   readonly Gather: Op<2, Axis>;
   readonly GatherElements: Op<2, Axis>;
   readonly ScatterElements: Op<3, Axis & { readonly reduction: 'add' }>;
+  /** Numbers of the third input put into the first, where the rows of the second say. */
+  readonly ScatterND: Op<3, { readonly reduction: 'none' | 'add' | 'mul' }>;
+  /** Determinants of the matrices of the last two axes. */
+  readonly Det: Op<1>;
+  readonly GatherND: Op<2, { readonly batch_dims: number }>;
+  readonly LRN: Op<
+    1,
+    { readonly size: number; readonly alpha: number; readonly beta: number; readonly bias: number }
+  >;
   readonly Tile: Op<2>;
   readonly CumSum: Op<2, { readonly exclusive?: 0 | 1; readonly reverse?: 0 | 1 }>;
   readonly TopK: Op<2, Axis & { readonly largest: 0 | 1; readonly sorted: 0 | 1 }>;
@@ -397,6 +407,12 @@ export const opRules: { readonly [O in OpType]: OpRule<O> } = {
   Gather: { shape: ([x, indices], { axis }) => gathered(x.shape, indices.shape, axis) },
   GatherElements: { shape: ([, indices]) => indices.shape },
   ScatterElements: { shape: ([x]) => x.shape },
+  ScatterND: { shape: ([x]) => x.shape },
+  GatherND: {
+    shape: ([x, indices], { batch_dims }) => gatheredAt(x.shape, indices.shape, batch_dims),
+  },
+  LRN: sameAsFirst,
+  Det: { shape: ([x]) => x.shape.slice(0, -2) },
   Tile: { shape: ([x, repeats]) => tiled(x.shape, repeats) },
   CumSum: { shape: ([x]) => x.shape },
   TopK: {

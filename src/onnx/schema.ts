@@ -60,6 +60,7 @@ export function dtypeOf(dataType: number): DType | undefined {
 /** Attributes that ONNX declares as FLOAT, so that a whole number is not written as INT. */
 const floatAttributes = new Set([
   'alpha',
+  'bias',
   'beta',
   'gamma',
   'epsilon',

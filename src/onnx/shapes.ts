@@ -210,6 +210,11 @@ export function gathered(x: Shape, indices: Shape, axis: number): Shape {
   return [...x.slice(0, at), ...indices, ...x.slice(at + 1)];
 }
 
+/** ONNX GatherND: the last axis of the indices says a place on as many axes behind the batch. */
+export function gatheredAt(x: Shape, indices: Shape, batch: number): Shape {
+  return [...indices.slice(0, -1), ...x.slice(batch + Number(indices.at(-1) ?? 1))];
+}
+
 export function padded(x: Shape, pads: Value): Shape {
   const sizes = constantOf(pads);
   return x.map((dim, axis) => {

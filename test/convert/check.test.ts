@@ -22,6 +22,19 @@ describe('layers that cannot be converted', () => {
       expect(convert).toThrow(said);
     }
   });
+
+  it('are listed once for each thing that is wrong, with their number and the first names', () => {
+    const gates = Array.from({ length: 40 }, (_, i) => ({ name: `gate_${i}`, is: 'Package>Gate' }));
+    const words = { name: 'words', is: 'TextVectorization' };
+    const convert = () => convertModel(madeModel({ input: [4], layers: [...gates, words] }));
+    expect(convert).toThrow(
+      [
+        '41 layers cannot be converted:',
+        '  - 40 layers ("gate_0", "gate_1", "gate_2", …): The layer class "Package>Gate" cannot be converted',
+        '  - layer "words": The layer class "TextVectorization" cannot be converted',
+      ].join('\n'),
+    );
+  });
 });
 
 describe('what Lambda layers are said to compute', () => {

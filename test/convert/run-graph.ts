@@ -44,6 +44,10 @@ function tensorOf(dtype: string, { shape, data }: Array1): ort.Tensor {
         BigInt64Array.from(Array.from(data, (number) => BigInt(Math.trunc(number)))),
         shape,
       );
+    case 'bool':
+      return new ort.Tensor('bool', Uint8Array.from(data), shape);
+    case 'uint8':
+      return new ort.Tensor('uint8', Uint8Array.from(data), shape);
     case 'uint16':
       return new ort.Tensor('uint16', Uint16Array.from(data), shape);
     default:

@@ -71,6 +71,14 @@ test.each([
   expect(fault(() => callsOf(nodes, {}))).toBe('KERAS_CONFIG_INVALID');
 });
 
+test('a call whose tensors tf.keras did not save is refused, with what is known and what to do', () => {
+  // As tf.keras 2.15 writes tf.einsum('bij,bjk->bik', a, b), whose model it cannot load itself.
+  const nodes = [['_CONSTANT_VALUE', -1, 'bij,bjk->bik', {}]];
+  expect(fault(() => callsOf(nodes, {}))).toBe('KERAS_LAYER_UNSUPPORTED');
+  expect(() => callsOf(nodes, {})).toThrow(/"bij,bjk->bik".*does not say with which tensors/);
+  expect(() => callsOf(nodes, {})).toThrow(/EinsumDense or tf\.matmul/);
+});
+
 test('outputs are one tensor, a list, or a dictionary', () => {
   expect(outputRefs(['x', 0, 0], {})).toEqual([x]);
   expect(

@@ -29,6 +29,7 @@ import { masking } from './core/masking.ts';
 import { highway } from './legacy/highway.ts';
 import { parametricSoftplus, sRelu } from './legacy/learned-activations.ts';
 import { maxoutDense } from './legacy/maxout-dense.ts';
+import { randomFourierFeatures } from './legacy/random-fourier-features.ts';
 import { timeDistributedMerge } from './legacy/time-distributed-merge.ts';
 import { concatenate } from './merging/concatenate.ts';
 import { dot, merge } from './merging/dot.ts';
@@ -71,6 +72,7 @@ import { augmentation } from './preprocessing/augmentation.ts';
 import { categoryEncoding, discretization, integerLookup } from './preprocessing/categories.ts';
 import { centerCrop, randomCrop, resizing } from './preprocessing/resizing.ts';
 import { normalization, rescaling } from './preprocessing/scaling.ts';
+import { melSpectrogram, stftSpectrogram } from './preprocessing/spectrogram.ts';
 import { bidirectional } from './recurrent/bidirectional.ts';
 import { convLstm1d, convLstm2d, convLstm3d } from './recurrent/conv-lstm.ts';
 import { gru, lstm, simpleRnn } from './recurrent/recurrent.ts';
@@ -140,6 +142,9 @@ const layers: readonly Layer[] = [
   groupNormalization,
   gru,
   highway,
+  melSpectrogram,
+  randomFourierFeatures,
+  stftSpectrogram,
   identity,
   integerLookup,
   lambda,

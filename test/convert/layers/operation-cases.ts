@@ -191,10 +191,11 @@ export const others: Readonly<
     gives: [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6],
     shape: [2, 2, 3],
   },
+  // Of each column, in which of the classes 0 to 3 its numbers are.
   multi_hot: {
     call: { config: { num_classes: 4, axis: -1 } },
-    gives: [0, 1, 1, 1, 0, 0, 0, 0],
-    shape: [1, 2, 4],
+    gives: [0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+    shape: [1, 3, 4],
   },
   argmax: { call: { config: { axis: -1 } }, gives: [2, 2], shape: [1, 2] },
   argmin: { call: { config: { axis: 1 } }, gives: [0, 0, 0], shape: [1, 3] },

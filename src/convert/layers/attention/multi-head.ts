@@ -5,7 +5,9 @@ import { type Shape, sizeOf, type TensorSource, type Value } from '../../../tens
 import type { Arguments } from '../../arguments.ts';
 import { type Bench, defineLayer, type Layer, unsupported } from '../../layer.ts';
 import { integers, type KerasTensor, kerasTensor } from '../../layout.ts';
+import { readIntegers } from '../../read.ts';
 import { reshapeTo } from '../../sizes.ts';
+import { alongAxes } from './along-axes.ts';
 import { allOf, causalMask, weightsOfScores } from './scores.ts';
 
 interface Heads {
@@ -19,17 +21,17 @@ interface Heads {
   readonly useGate: boolean;
   /** Features of the output; the query's where undefined. */
   readonly output: number | undefined;
+  /** Axes that attention runs along; all but batch and features where undefined. */
+  readonly axes: readonly number[] | undefined;
 }
 
-/** Throws KERAS_LAYER_UNSUPPORTED for attention along some axes only, and for windows. */
+/** Throws KERAS_LAYER_UNSUPPORTED for windows. */
 function refuseOthers(config: ConfigReader, where: Where): void {
-  if (config.raw('attention_axes') == null || String(config.raw('attention_axes')) === '1') {
-    if (config.raw('sliding_window') == null) return;
-  }
+  if (config.raw('sliding_window') == null) return;
   throw unsupported(
-    'Attention along chosen axes (attention_axes) or in a sliding window cannot be converted',
+    'Attention in a sliding window cannot be converted',
     where,
-    'Build the layer without these options, if its inputs are [batch, steps, features].',
+    'Build the layer without sliding_window.',
   );
 }
 
@@ -55,6 +57,8 @@ export const multiHeadAttention: Layer = defineLayer({
       useBias: config.boolean('use_bias', true),
       useGate: config.boolean('use_gate', false),
       output: outputSize(config, where),
+      axes:
+        config.raw('attention_axes') == null ? undefined : readIntegers(config, 'attention_axes'),
     };
   },
   weights: (heads, input, found) => shapesOf(heads, input, found),
@@ -82,6 +86,7 @@ export const groupedQueryAttention: Layer = defineLayer({
       useBias: config.boolean('use_bias', true),
       useGate: config.boolean('use_gate', false),
       output: undefined,
+      axes: undefined,
     };
   },
   weights: (heads, input, found) => shapesOf(heads, input, found),
@@ -148,6 +153,17 @@ function attend(call: Call, bench: Bench): readonly KerasTensor[] {
   if (!query || !value) throw new Error('Bug: attention takes a query and a value');
   const [q, k, v] = [query, key ?? value, value].map((tensor) => layouts.keras(tensor).value);
   if (!q || !k || !v) throw new Error('Bug: three tensors stay three');
+  const axes = axesOf(heads, q);
+  if (axes) {
+    refuseMasks(call, [query, value, key], bench);
+    const [size, shared] = [heads.valueSize, heads.query];
+    const parts = (['query', 'key', 'value'] as const).map((part, i) =>
+      splitHeads([q, k, v][i] ?? q, part, call, bench),
+    );
+    const mixedAll = alongAxes(parts, { axes, scale: 1 / Math.sqrt(heads.keySize) }, bench);
+    const together = reshapeTo(graph, mixedAll, [...q.shape.slice(0, -1), shared * size], [q]);
+    return [kerasTensor(projected(together, 'output', call, bench))];
+  }
   const repeats = heads.query / heads.shared;
   const queries = perHead(q, 'query', { call, perm: [0, 2, 1, 3], bench });
   const keys = repeated(perHead(k, 'key', { call, perm: [0, 2, 3, 1], bench }), repeats, bench);
@@ -166,6 +182,34 @@ function attend(call: Call, bench: Bench): readonly KerasTensor[] {
   const output = kerasTensor(projected(flat, 'output', call, bench));
   const isAskedFor = given.at(Number.POSITIVE_INFINITY, 'return_attention_scores') === true;
   return isAskedFor ? [output, kerasTensor(weights)] : [output];
+}
+
+/** The axes, where they are not simply the steps of [N, T, features]. */
+function axesOf({ axes }: Heads, { shape }: Value): readonly number[] | undefined {
+  const rank = shape.length;
+  const own = axes ?? Array.from({ length: rank - 2 }, (_, i) => i + 1);
+  const all = own.map((axis) => (axis < 0 ? axis + rank : axis));
+  return rank === 3 && String(all) === '1' ? undefined : all;
+}
+
+/** Throws KERAS_LAYER_UNSUPPORTED for masks and scores along chosen axes. */
+function refuseMasks(
+  { given, heads }: Call,
+  tensors: readonly (KerasTensor | undefined)[],
+  { where }: Bench,
+): void {
+  const names = ['attention_mask', 'query_mask', 'value_mask', 'key_mask', 'use_causal_mask'];
+  const wanted = [...names, 'return_attention_scores'].filter((name) => {
+    const value = given.at(Number.POSITIVE_INFINITY, name);
+    return value !== undefined && value !== false;
+  });
+  const isMasked = tensors.some((tensor) => tensor?.mask !== undefined);
+  if (wanted.length === 0 && !isMasked && !heads.useGate && heads.query === heads.shared) return;
+  throw unsupported(
+    `Attention along chosen axes cannot be converted with ${wanted.join(', ') || 'masks, gates or shared heads'}`,
+    where,
+    'Build the layer on [batch, steps, features], with the other axes in the batch.',
+  );
 }
 
 /** x · kernel + bias on the last axis, the kernel's heads taken as one axis. */
@@ -197,7 +241,7 @@ function perHead(
 function splitHeads(x: Value, part: Exclude<Part, 'output'>, call: Call, bench: Bench): Value {
   const [, heads = 1, size = 1] = call.weights[`${part}_kernel`]?.shape ?? [];
   const y = projected(x, part, call, bench);
-  return reshapeTo(bench.graph, y, [y.shape[0] ?? 1, y.shape[1] ?? 1, heads, size]);
+  return reshapeTo(bench.graph, y, [...y.shape.slice(0, -1), heads, size], [x]);
 }
 
 function gateOf(x: Value, call: Call, bench: Bench): Value {

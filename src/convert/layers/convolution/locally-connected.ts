@@ -3,7 +3,7 @@ import { bytesSource, permuted, reshaped } from '../../../source.ts';
 import { type Shape, sizeOf, type TensorSource } from '../../../tensor.ts';
 import { activated } from '../../activated.ts';
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
-import type { KerasTensor } from '../../layout.ts';
+import { type KerasTensor, kerasTensor } from '../../layout.ts';
 import {
   type DataFormat,
   readActivation,
@@ -13,11 +13,13 @@ import {
 } from '../../read.ts';
 import { reshapeTo } from '../../sizes.ts';
 import { channelsOf, fromMaps, spatialAxes } from '../../window.ts';
+import { biasAsOutput, byMatrix, type Connections, matrixOf, matrixShape } from './local-matrix.ts';
 
 interface Patches {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dataFormat: DataFormat;
+  readonly padding: 'valid' | 'same';
 }
 
 /**
@@ -25,16 +27,22 @@ interface Patches {
  *
  * kernel [places, window · in, filters], the window running [...window, in], or [in, ...window] where channels come
  * first; bias [...places, filters], which Keras reads as [filters, ...places] where channels come first. Patches are
- * picked by one Gather out of the flattened maps. Source: keras/layers/local.py of 1.2.2 and 2.2.4.
+ * picked by one Gather out of the flattened maps. Implementations 2 and 3 of tf.keras are one product with a matrix
+ * instead (`local-matrix.ts`). Source: keras/layers/local.py of 1.2.2 and 2.2.4, keras/layers/locally_connected of 2.15.
  */
 function defineLocallyConnected(rank: number, name: string): Layer {
   return defineLayer({
     keras: [name],
     read(config, _, where) {
-      if (config.integer('implementation', 1) !== 1 || readPadding(config) !== 'valid') {
-        throw notAsPatches(where);
+      const implementation = config.integer('implementation', 1);
+      const padding = readPadding(config);
+      if ((padding !== 'valid' && padding !== 'same') || ![1, 2, 3].includes(implementation)) {
+        throw notKnown(where);
       }
+      if (implementation === 1 && padding === 'same') throw notKnown(where);
       return {
+        implementation,
+        padding,
         filters: config.integer('filters'),
         useBias: config.boolean('use_bias', true),
         activation: readActivation(config, where),
@@ -47,12 +55,25 @@ function defineLocallyConnected(rank: number, name: string): Layer {
       const places = placesOf(input, config);
       const features = sizeOf(config.kernel) * channelsOf(input, config.dataFormat);
       return {
-        kernel: [sizeOf(places), features, config.filters],
+        kernel:
+          config.implementation === 1
+            ? [sizeOf(places), features, config.filters]
+            : matrixShape(connectionsOf(input, config), config.implementation),
         bias: config.useBias ? [...places, config.filters] : undefined,
       };
     },
     emit({ input, config, weights, parameter, ...bench }) {
       const { graph, layouts } = bench;
+      if (config.implementation !== 1) {
+        const connections = connectionsOf(input.shape, config);
+        const matrix = matrixOf(weights.kernel, connections, config.implementation);
+        const value = byMatrix(layouts.keras(input).value, connections, {
+          kernel: parameter('kernel', matrix),
+          bias: weights.bias && parameter('bias', biasAsOutput(weights.bias, config.dataFormat)),
+          graph,
+        });
+        return activated(kerasTensor(value), config.activation, bench);
+      }
       const x = layouts.padded(input);
       const places = placesOf(x.shape, config);
       const flat = graph.add('Flatten', [x.value], { axis: 1 });
@@ -69,17 +90,28 @@ function defineLocallyConnected(rank: number, name: string): Layer {
   });
 }
 
-function notAsPatches(where: Where): Error {
+function notKnown(where: Where): Error {
   return unsupported(
-    'Locally connected layers of implementation 2 or 3, or with padding "same", keep their kernels in a form that is not read',
+    'A locally connected layer is of implementation 1 and pads nothing, or of 2 or 3 and pads "valid" or "same", but this one is of none of these',
     where,
-    'Build the layer with implementation=1 and padding="valid".',
+    'Check that the file was saved by Keras and was not edited by hand.',
   );
 }
 
-function placesOf(input: Shape, { kernel, strides, dataFormat }: Patches): readonly number[] {
+function connectionsOf(input: Shape, config: Patches & { readonly filters: number }): Connections {
+  return {
+    ...config,
+    inputs: spatialAxes(input.length, config.dataFormat).map((axis) => Number(input[axis] ?? 1)),
+    outputs: placesOf(input, config),
+    channels: channelsOf(input, config.dataFormat),
+  };
+}
+
+function placesOf(input: Shape, patches: Patches): readonly number[] {
+  const { kernel, strides, dataFormat, padding } = patches;
   return spatialAxes(input.length, dataFormat).map((axis, i) => {
     const size = Number(input[axis] ?? 1);
+    if (padding === 'same') return Math.ceil(size / (strides[i] ?? 1));
     return Math.floor((size - (kernel[i] ?? 1)) / (strides[i] ?? 1)) + 1;
   });
 }

@@ -1,6 +1,6 @@
-import { type ConfigReader, isJson } from '../../../keras/config.ts';
+import { type ConfigReader, isJson, type Json } from '../../../keras/config.ts';
 import { floatSource } from '../../../source.ts';
-import type { DType, Value } from '../../../tensor.ts';
+import { type DType, sizeOf, type TensorSource, type Value } from '../../../tensor.ts';
 import type { Arguments } from '../../arguments.ts';
 import { type Bench, unsupported } from '../../layer.ts';
 import type { KerasTensor } from '../../layout.ts';
@@ -11,6 +11,9 @@ export type Operand = KerasTensor | number | readonly unknown[];
 /** One call of an operation: its arguments by position or by any of their names, in the call or in the config. */
 export class OperationCall {
   readonly bench: Bench;
+  /** Other names of arguments, and arguments that the caller adds. */
+  #names: Readonly<Record<string, string>> = {};
+  #added: Readonly<Record<string, unknown>> = {};
   readonly #given: Arguments;
   readonly #config: ConfigReader;
 
@@ -28,17 +31,53 @@ export class OperationCall {
   /** The tensor that the operation works on. */
   get x(): KerasTensor {
     const [first] = this.tensors;
-    if (!first) throw new Error('Bug: an operation takes a tensor');
+    const [stated] = this.#given.args;
+    const numbers = numbersOf(stated);
+    const isConstant = typeof numbers === 'number' || (Array.isArray(numbers) && isPlain(numbers));
+    if (!first || isConstant) throw this.refused('a constant in the place of its tensor');
     return first;
+  }
+
+  /** Any tensor, for its type. */
+  get like(): Value {
+    const [first] = this.tensors;
+    if (!first) throw this.refused('no tensor');
+    return this.bench.layouts.keras(first).value;
+  }
+
+  /** The tensor that the operation works on, in Keras' order. */
+  get kerasX(): Value {
+    return this.bench.layouts.keras(this.x).value;
   }
 
   /** The argument as it was passed; `undefined` for null and where there is none. */
   raw(position: number, ...names: readonly string[]): unknown {
     for (const name of names) {
-      const value = this.#given.at(Number.POSITIVE_INFINITY, name) ?? this.#config.raw(name);
+      const own = this.#names[name] ?? name;
+      const value =
+        this.#added[name] ?? this.#given.at(Number.POSITIVE_INFINITY, own) ?? this.#config.raw(own);
       if (value !== undefined && value !== null) return value;
     }
     return this.#given.at(position, '') ?? undefined;
+  }
+
+  /** The call of an operation whose arguments have other names, with some more of them. */
+  renamed(names: Readonly<Record<string, string>>, added: Json): OperationCall {
+    const call = new OperationCall(this.#given, this.#config, this.bench);
+    call.#names = names;
+    call.#added = added;
+    return call;
+  }
+
+  /** The call with its first two arguments in each other's place. */
+  swapped(): OperationCall {
+    const [first, second, ...others] = this.#given.args;
+    const { kwargs } = this.#given;
+    const own = {
+      targets: second ?? kwargs['targets'],
+      predictions: first ?? kwargs['predictions'],
+    };
+    return this.renamed({}, { ...own, k: others[0] ?? kwargs['k'] });
   }
 
   /** A part of an argument as a tensor, where it stands for one. */
@@ -57,8 +96,87 @@ export class OperationCall {
     throw this.refused(`the argument ${JSON.stringify(value) ?? 'nothing'}`);
   }
 
-  number(position: number, byDefault: number | undefined, ...names: readonly string[]): number {
+  /** An argument that is a tensor or numbers, as a value in Keras' order; numbers as the type of `like`. */
+  value(position: number, like: Pick<Value, 'dtype'>, ...names: readonly string[]): Value {
+    const operand = this.operand(position, ...names);
+    if (typeof operand === 'object' && 'layout' in operand) {
+      return this.bench.layouts.keras(operand).value;
+    }
+    return this.constant(operand, like);
+  }
+
+  /** Numbers of the file, in an array or alone, as a value of the type of `like`. */
+  constantOf(part: unknown, like: Pick<Value, 'dtype'>): Value {
+    const numbers = numbersOf(part);
+    if (typeof numbers === 'number' || Array.isArray(numbers)) return this.constant(numbers, like);
+    throw this.refused(`the argument ${JSON.stringify(part)}`);
+  }
+
+  /** An argument that is an array of numbers of the file, as a weight; `undefined` where there is none. */
+  weight(position: number, ...names: readonly string[]): TensorSource | undefined {
+    const value = this.raw(position, ...names);
+    if (value === undefined) return undefined;
+    const numbers = numbersOf(value);
+    const shape = shapeOf(numbers);
+    const all = flat(numbers);
+    const isWhole = all.length === sizeOf(shape);
+    if (isWhole && all.every((part): part is number => typeof part === 'number')) {
+      return floatSource(shape, all);
+    }
+    throw this.refused(`${names[0]} that is no array of numbers`);
+  }
+
+  /** One of several words. */
+  word<const T extends string>(
+    position: number,
+    {
+      names,
+      of,
+      byDefault,
+    }: { readonly names: readonly string[]; readonly of: readonly T[]; readonly byDefault: T },
+  ): T {
     const value = this.raw(position, ...names) ?? byDefault;
+    const said = typeof value === 'string' ? value.toLowerCase() : value;
+    const known = of.find((each) => each === said);
+    if (known !== undefined) return known;
+    throw this.refused(`${names[0]} ${JSON.stringify(value)}`);
+  }
+
+  /** The list among the arguments that holds tensors, constants among them; else all tensors. */
+  get #list(): readonly unknown[] {
+    const list = [...this.#given.args, ...Object.values(this.#given.kwargs)].find(
+      (part): part is readonly unknown[] =>
+        Array.isArray(part) && part.some((each) => this.tensorOf(each) !== undefined),
+    );
+    return list ?? this.#given.args.filter((part) => this.tensorOf(part));
+  }
+
+  /** Whether there are constants among the tensors of a list. */
+  get hasConstantParts(): boolean {
+    return this.#list.some((part) => this.tensorOf(part) === undefined);
+  }
+
+  /** The parts of a list, in Keras' order, of one type. */
+  get parts(): readonly Value[] {
+    const { graph, layouts } = this.bench;
+    const tensors = this.#list.map((part) => this.tensorOf(part));
+    const values = tensors.map((tensor) => tensor && layouts.keras(tensor).value);
+    const types = values.flatMap((value) => value?.dtype ?? []);
+    const to = types.find((dtype) => dtype === 'float32' || dtype === 'int64') ?? types[0];
+    if (!to) throw this.refused('no tensors');
+    return this.#list.map((part, i) => {
+      const value = values[i] ?? this.constantOf(part, { dtype: to });
+      return value.dtype === to ? value : graph.add('Cast', [value], { to });
+    });
+  }
+
+  /** The arguments by position, tensors as places. */
+  get args(): readonly unknown[] {
+    return this.#given.args;
+  }
+
+  number(position: number, byDefault: number | undefined, ...names: readonly string[]): number {
+    const value = this.#told(this.raw(position, ...names)) ?? byDefault;
     if (typeof value === 'number') return value;
     // oxlint-disable-next-line typescript/no-unnecessary-condition -- the value comes from a file
     throw this.refused(`${names[0]} ${JSON.stringify(value) ?? 'missing'}`);
@@ -73,15 +191,24 @@ export class OperationCall {
     return to;
   }
 
+  /** The number or numbers of a tensor, where they are known before the graph runs; anything else as it is. */
+  #told(part: unknown): unknown {
+    const tensor = this.tensorOf(part);
+    const known = tensor?.value.known;
+    if (!tensor || known?.every((number) => number !== undefined) !== true) return part;
+    return tensor.shape.length === 0 ? known[0] : known;
+  }
+
   flag(position: number, ...names: readonly string[]): boolean {
     return this.raw(position, ...names) === true;
   }
 
   /** One whole number, or a list; `undefined` where there is none. */
   integers(position: number, ...names: readonly string[]): readonly number[] | undefined {
-    const value = this.raw(position, ...names);
+    const value = this.#told(this.raw(position, ...names));
     if (value === undefined) return undefined;
-    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const parts: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const list = parts.map((part) => this.#told(part));
     if (list.every((part): part is number => Number.isInteger(part))) return list;
     throw this.refused(`${names[0]} ${JSON.stringify(value)}`);
   }
@@ -96,7 +223,7 @@ export class OperationCall {
   }
 
   /** Numbers as a constant of the element type of `like`. */
-  constant(numbers: number | readonly unknown[], like: Value): Value {
+  constant(numbers: number | readonly unknown[], like: Pick<Value, 'dtype'>): Value {
     const { graph, layer } = this.bench;
     const shape = shapeOf(numbers);
     const all = flat(numbers);
@@ -126,6 +253,11 @@ const dtypes = {
   int8: 'int8',
   bool: 'bool',
 } as const;
+
+/** Whether a list holds plain numbers only, at any depth. */
+function isPlain(list: readonly unknown[]): boolean {
+  return flat(list).every((part) => typeof part === 'number' || typeof part === 'boolean');
+}
 
 /** Arrays as Keras 3 writes them: the numbers, in lists of lists. */
 function numbersOf(value: unknown): unknown {

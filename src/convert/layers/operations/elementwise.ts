@@ -8,6 +8,7 @@ import type { Operand, OperationCall } from './call.ts';
 export type Operation = (call: OperationCall) => KerasTensor | readonly KerasTensor[];
 
 type Binary = (a: Value, b: Value, graph: GraphBuilder) => Value;
+type Fold = (a: number, b: number) => number;
 
 /** Two tensors, or a tensor and numbers, element by element; single numbers leave the layout as it is. */
 export function binary(
@@ -16,14 +17,31 @@ export function binary(
     ['x1', 'x', 'a', 'value'],
     ['x2', 'y', 'b', 'bias'],
   ],
+  fold?: Fold,
 ): Operation {
   return (call) => {
     const a = call.operand(0, ...first);
     const b = call.operand(1, ...second);
     const [left, right, like] = values(a, b, call);
     const { graph } = call.bench;
-    return inLayoutOf(like, join(...promoted(left, right, graph), graph));
+    const value = join(...promoted(left, right, graph), graph);
+    const known = fold && folded(left, right, fold);
+    return inLayoutOf(like, known ? graph.know(value, known) : value);
   };
+}
+
+/** What is known of the result, from what is known of both sides: of sizes, mostly. */
+function folded(a: Value, b: Value, fold: Fold): readonly (number | undefined)[] | undefined {
+  const [left, right] = [a.known ?? a.constant, b.known ?? b.constant];
+  if (!left || !right || (!a.known && !b.known)) return undefined;
+  const count = Math.max(left.length, right.length);
+  return Array.from({ length: count }, (_, i) => {
+    const [x, y] = [
+      left.length === 1 ? left[0] : left[i],
+      right.length === 1 ? right[0] : right[i],
+    ];
+    return x === undefined || y === undefined ? undefined : fold(x, y);
+  });
 }
 
 /** Both as the wider of their types, as NumPy would have it: floats before whole numbers before truth. */
@@ -91,6 +109,31 @@ export function inFloats(x: Value, graph: GraphBuilder): Value {
   return x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' });
 }
 
+/** One node that takes floats only; whole numbers become floats, as in Keras. */
+function inFloat(
+  op:
+    | 'Exp'
+    | 'Sqrt'
+    | 'Log'
+    | 'Sin'
+    | 'Cos'
+    | 'Tan'
+    | 'Asin'
+    | 'Acos'
+    | 'Atan'
+    | 'Sinh'
+    | 'Cosh'
+    | 'Asinh'
+    | 'Acosh'
+    | 'Atanh'
+    | 'Erf'
+    | 'Floor'
+    | 'Ceil'
+    | 'Reciprocal',
+): Operation {
+  return unary((x, graph) => graph.add(op, [inFloats(x, graph)]));
+}
+
 /** A row of the activation table as an operation. */
 function activation(name: ActivationName): Operation {
   return (call) => {
@@ -98,7 +141,8 @@ function activation(name: ActivationName): Operation {
     const x = layouts.padded(call.x);
     const lastAxis = axisIn(x, -1);
     const { generation } = origin;
-    return inLayoutOf(x, activations[name]({ x: x.value, graph, lastAxis, generation }));
+    const own = name === 'relu' ? x.value : inFloats(x.value, graph);
+    return inLayoutOf(x, activations[name]({ x: own, graph, lastAxis, generation }));
   };
 }
 
@@ -118,8 +162,11 @@ function gelu(call: OperationCall): KerasTensor | readonly KerasTensor[] {
 function cast(call: OperationCall): KerasTensor {
   const to = call.dtype('dtype', 1);
   if (!to) throw call.refused('dtype missing');
-  const x = call.bench.layouts.padded(call.x);
-  return x.value.dtype === to ? x : inLayoutOf(x, call.bench.graph.add('Cast', [x.value], { to }));
+  const { graph, layouts } = call.bench;
+  const x = layouts.padded(call.x);
+  if (x.value.dtype === to) return x;
+  const value = graph.add('Cast', [x.value], { to });
+  return inLayoutOf(x, x.value.known ? graph.know(value, x.value.known) : value);
 }
 
 function clip(call: OperationCall): KerasTensor {
@@ -164,30 +211,40 @@ const identity: Operation = ({ x }) => x;
 
 /** Operations that leave every element where it is. */
 export const elementwiseOperations: Readonly<Record<string, Operation>> = {
-  add: binary((a, b, graph) => graph.add('Add', [a, b])),
+  add: binary(
+    (a, b, graph) => graph.add('Add', [a, b]),
+    undefined,
+    (a, b) => a + b,
+  ),
   // Along the last axis, which is where TensorFlow's channels are unless told otherwise.
   bias_add: (call) => {
     if (call.raw(2, 'data_format') === 'NCHW') throw call.refused('channels first');
     return binary((a, b, graph) => graph.add('Add', [a, b]))(call);
   },
   add_n: sumOf,
-  subtract: binary((a, b, graph) => graph.add('Sub', [a, b])),
-  multiply: binary((a, b, graph) => graph.add('Mul', [a, b])),
+  subtract: binary(
+    (a, b, graph) => graph.add('Sub', [a, b]),
+    undefined,
+    (a, b) => a - b,
+  ),
+  multiply: binary(
+    (a, b, graph) => graph.add('Mul', [a, b]),
+    undefined,
+    (a, b) => a * b,
+  ),
   divide: binary((a, b, graph) => graph.add('Div', [inFloats(a, graph), inFloats(b, graph)])),
   maximum: binary((a, b, graph) => graph.add('Max', [a, b])),
   minimum: binary((a, b, graph) => graph.add('Min', [a, b])),
   power: binary((a, b, graph) => graph.add('Pow', [a, b])),
-  floor_divide: binary((a, b, graph) => {
-    const ratio = graph.add('Div', [inFloats(a, graph), inFloats(b, graph)]);
-    const floor = graph.add('Floor', [ratio]);
-    return a.dtype === 'float32' ? floor : graph.add('Cast', [floor], { to: a.dtype });
-  }),
-  // a - b · floor(a / b): the remainder has the sign of b.
-  mod: binary((a, b, graph) => {
-    if (a.dtype !== 'float32') return graph.add('Mod', [a, b], { fmod: 0 });
-    const times = graph.add('Floor', [graph.add('Div', [a, b])]);
-    return graph.add('Sub', [a, graph.add('Mul', [b, times])]);
-  }),
+  floor_divide: binary(
+    (a, b, graph) => {
+      const ratio = graph.add('Div', [inFloats(a, graph), inFloats(b, graph)]);
+      const floor = graph.add('Floor', [ratio]);
+      return a.dtype === 'float32' ? floor : graph.add('Cast', [floor], { to: a.dtype });
+    },
+    undefined,
+    (a, b) => Math.floor(a / b),
+  ),
   squared_difference: binary((a, b, graph) => {
     const difference = graph.add('Sub', [a, b]);
     return graph.add('Mul', [difference, difference]);
@@ -206,29 +263,32 @@ export const elementwiseOperations: Readonly<Record<string, Operation>> = {
   absolute: unary((x, graph) => graph.add('Abs', [x])),
   negative: unary((x, graph) => graph.add('Neg', [x])),
   sign: unary((x, graph) => graph.add('Sign', [x])),
-  floor: unary((x, graph) => graph.add('Floor', [x])),
-  ceil: unary((x, graph) => graph.add('Ceil', [x])),
-  round: unary((x, graph) => graph.add('Round', [x])),
-  reciprocal: unary((x, graph) => graph.add('Reciprocal', [x])),
-  exp: unary((x, graph) => graph.add('Exp', [x])),
-  expm1: unary((x, graph) => graph.add('Sub', [graph.add('Exp', [x]), one(graph)])),
-  log: unary((x, graph) => graph.add('Log', [x])),
-  log1p: unary((x, graph) => graph.add('Log', [graph.add('Add', [x, one(graph)])])),
-  sqrt: unary((x, graph) => graph.add('Sqrt', [x])),
-  rsqrt: unary((x, graph) => graph.add('Reciprocal', [graph.add('Sqrt', [x])])),
+  floor: inFloat('Floor'),
+  ceil: inFloat('Ceil'),
+  reciprocal: inFloat('Reciprocal'),
+  exp: inFloat('Exp'),
+  expm1: unary((x, graph) =>
+    graph.add('Sub', [graph.add('Exp', [inFloats(x, graph)]), one(graph)]),
+  ),
+  log: inFloat('Log'),
+  log1p: unary((x, graph) =>
+    graph.add('Log', [graph.add('Add', [inFloats(x, graph), one(graph)])]),
+  ),
+  sqrt: inFloat('Sqrt'),
+  rsqrt: unary((x, graph) => graph.add('Reciprocal', [graph.add('Sqrt', [inFloats(x, graph)])])),
   square: unary((x, graph) => graph.add('Mul', [x, x])),
-  erf: unary((x, graph) => graph.add('Erf', [x])),
-  sin: unary((x, graph) => graph.add('Sin', [x])),
-  cos: unary((x, graph) => graph.add('Cos', [x])),
-  tan: unary((x, graph) => graph.add('Tan', [x])),
-  arcsin: unary((x, graph) => graph.add('Asin', [x])),
-  arccos: unary((x, graph) => graph.add('Acos', [x])),
-  arctan: unary((x, graph) => graph.add('Atan', [x])),
-  sinh: unary((x, graph) => graph.add('Sinh', [x])),
-  cosh: unary((x, graph) => graph.add('Cosh', [x])),
-  arcsinh: unary((x, graph) => graph.add('Asinh', [x])),
-  arccosh: unary((x, graph) => graph.add('Acosh', [x])),
-  arctanh: unary((x, graph) => graph.add('Atanh', [x])),
+  erf: inFloat('Erf'),
+  sin: inFloat('Sin'),
+  cos: inFloat('Cos'),
+  tan: inFloat('Tan'),
+  arcsin: inFloat('Asin'),
+  arccos: inFloat('Acos'),
+  arctan: inFloat('Atan'),
+  sinh: inFloat('Sinh'),
+  cosh: inFloat('Cosh'),
+  arcsinh: inFloat('Asinh'),
+  arccosh: inFloat('Acosh'),
+  arctanh: inFloat('Atanh'),
   tanh: activation('tanh'),
   relu: activation('relu'),
   relu6: activation('relu6'),
@@ -242,10 +302,8 @@ export const elementwiseOperations: Readonly<Record<string, Operation>> = {
   hard_silu: activation('hard_silu'),
   hard_tanh: activation('hard_tanh'),
   tanh_shrink: activation('tanh_shrink'),
-  squareplus: activation('squareplus'),
   sparse_plus: activation('sparse_plus'),
   sparse_sigmoid: activation('sparse_sigmoid'),
-  glu: activation('glu'),
   gelu,
   leaky_relu: unary((x, graph, call) =>
     graph.add('LeakyRelu', [x], { alpha: call.number(1, 0.2, 'negative_slope', 'alpha') }),

@@ -21,17 +21,25 @@ function logarithm(root: number): Operation {
 /** Infinities and what is no number become numbers. Source: nan_to_num in keras/src/ops/numpy.py. */
 function nanToNum(x: Value, graph: GraphBuilder, call: OperationCall): Value {
   const largest = 3.4028234663852886e38;
-  if (call.raw(2, 'posinf') !== undefined || call.raw(3, 'neginf') !== undefined) {
-    throw call.refused('numbers for infinities');
-  }
+  if (x.dtype !== 'float32') return x;
   const fill = number(graph, 'fill', call.number(1, 0, 'nan'));
   const finite = graph.add('Where', [graph.add('IsNaN', [x]), fill, x]);
   const limits = [number(graph, 'lowest', -largest), number(graph, 'highest', largest)] as const;
-  return graph.add('Clip', [finite, ...limits]);
+  const ends = [call.raw(2, 'posinf'), call.raw(3, 'neginf')] as const;
+  const replaced = ends.reduce<Value>((value, end, i) => {
+    if (end === undefined) return value;
+    const infinity = number(graph, 'infinity', i === 0 ? Infinity : -Infinity);
+    return graph.add('Where', [
+      graph.add('Equal', [value, infinity]),
+      number(graph, 'end', Number(end)),
+      value,
+    ]);
+  }, finite);
+  return graph.add('Clip', [replaced, ...limits]);
 }
 
 /** The angle of (x, y): atan(y / x), turned by half a circle on the left. */
-function arctan2(y: Value, x: Value, graph: GraphBuilder): Value {
+export function arctan2(y: Value, x: Value, graph: GraphBuilder): Value {
   const zero = number(graph, 'zero', 0);
   const half = graph.add('Where', [
     graph.add('Less', [y, zero]),
@@ -66,7 +74,9 @@ export const formulas: Readonly<Record<string, Operation>> = {
     return graph.add('Mul', [graph.add('Sign', [x]), root]);
   }),
   trunc: unary((x, graph) =>
-    graph.add('Mul', [graph.add('Sign', [x]), graph.add('Floor', [graph.add('Abs', [x])])]),
+    x.dtype === 'float32'
+      ? graph.add('Mul', [graph.add('Sign', [x]), graph.add('Floor', [graph.add('Abs', [x])])])
+      : x,
   ),
   sinc: unary((x, graph) => {
     const angle = graph.add('Mul', [x, number(graph, 'pi', Math.PI)]);

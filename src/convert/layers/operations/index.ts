@@ -1,53 +1,82 @@
 import type { Where } from '../../../errors.ts';
-import { type ConfigReader, isJson, type Json, parseJson, table } from '../../../keras/config.ts';
+import { ConfigReader, isJson, type Json, parseJson, table } from '../../../keras/config.ts';
 import { InputPlace } from '../../../keras/model.ts';
 import { Arguments } from '../../arguments.ts';
 import { defineLayer, type Layer, unsupported } from '../../layer.ts';
 import { OperationCall } from './call.ts';
 import { elementwiseOperations, type Operation } from './elementwise.ts';
 import { formulas } from './formulas.ts';
+import { imageOperations } from './images.ts';
+import { matrixOperations } from './matrices.ts';
+import { normalisingOperations } from './normalising.ts';
 import { orderingOperations } from './ordering.ts';
+import { patchOperations } from './patches.ts';
+import { pickingOperations } from './picking.ts';
+import { productOperations } from './products.ts';
 import { reductionOperations } from './reductions.ts';
+import { scatteringOperations } from './scattering.ts';
+import { sequenceOperations } from './sequences.ts';
 import { shapeOperations } from './shapes.ts';
+import { signalOperations } from './signals.ts';
+import { specialOperations } from './special.ts';
+import { statisticsOperations } from './statistics.ts';
+import { tensorFlowFunctions } from './tensorflow.ts';
+import { windowOperations } from './windows.ts';
 
 /** Every operation by its name in `keras.ops`. */
 export const operations = table<Operation>({
   ...elementwiseOperations,
   ...formulas,
+  ...imageOperations,
+  ...matrixOperations,
+  ...normalisingOperations,
   ...orderingOperations,
+  ...patchOperations,
+  ...pickingOperations,
+  ...scatteringOperations,
+  ...productOperations,
   ...reductionOperations,
+  ...sequenceOperations,
   ...shapeOperations,
+  ...signalOperations,
+  ...specialOperations,
+  ...statisticsOperations,
+  ...windowOperations,
 });
 
-/** Classes of Keras 3 whose operation has not their name in snake case. */
+/** Operations by their names in small letters alone, as classes and kernels spell them. */
+const byLetters = table<Operation>(
+  Object.fromEntries(Object.entries(operations).map(([name, row]) => [letters(name), row])),
+);
+
+function letters(name: string): string {
+  return name.replaceAll('_', '').toLowerCase();
+}
+
+/** Classes of Keras 3 that are not spelled as their operation. */
 const classNames = table<string>({
   TrueDivide: 'divide',
   Abs: 'absolute',
   Fabs: 'absolute',
   Amax: 'max',
   Amin: 'min',
-  Arcsin: 'arcsin',
-  Relu6: 'relu6',
-  Log1p: 'log1p',
-  Expm1: 'expm1',
   StopGradient: 'identity',
   Copy: 'identity',
   Real: 'identity',
   Conjugate: 'identity',
-  Arctan2: 'arctan2',
-  Exp2: 'exp2',
-  Log2: 'log2',
-  Log10: 'log10',
-  Deg2rad: 'deg2rad',
-  Rad2deg: 'rad2deg',
   ConvertToTensor: 'identity',
-  SaturateCast: 'cast',
+  Array: 'identity',
   Normalize: 'l2_normalize',
-  GetItem: 'get_item',
+  BatchNorm: 'batch_normalization',
+  LayerNorm: 'layer_normalization',
+  RMSNorm: 'rms_normalization',
+  LeftShift: 'bitwise_left_shift',
+  RightShift: 'bitwise_right_shift',
+  BitwiseInvert: 'bitwise_not',
 });
 
 /** Functions of TensorFlow, without their modules, that `keras.ops` calls otherwise. */
-const functionNames: Readonly<Record<string, string>> = {
+const functionNames: Readonly<Record<string, string>> = table({
   truediv: 'divide',
   realdiv: 'divide',
   div: 'divide',
@@ -61,7 +90,6 @@ const functionNames: Readonly<Record<string, string>> = {
   getitem: 'get_item',
   concat: 'concatenate',
   reverse: 'flip',
-  gather: 'take',
   clip_by_value: 'clip',
   reduce_mean: 'mean',
   reduce_sum: 'sum',
@@ -87,10 +115,63 @@ const functionNames: Readonly<Record<string, string>> = {
   reduce_euclidean_norm: 'norm',
   swish: 'silu',
   is_nan: 'isnan',
+  max_pool1d: 'max_pool',
+  max_pool2d: 'max_pool',
+  max_pool3d: 'max_pool',
+  avg_pool: 'average_pool',
+  avg_pool1d: 'average_pool',
+  avg_pool2d: 'average_pool',
+  avg_pool3d: 'average_pool',
+  conv1d: 'conv',
+  conv2d: 'conv',
+  conv3d: 'conv',
+  convolution: 'conv',
+  depthwise_conv2d: 'depthwise_conv',
+  separable_conv2d: 'separable_conv',
+  conv1d_transpose: 'conv_transpose',
+  conv2d_transpose: 'conv_transpose',
+  conv3d_transpose: 'conv_transpose',
+  matrix_inverse: 'inv',
+  matrix_solve: 'solve',
+  matrix_triangular_solve: 'solve_triangular',
+  invert: 'bitwise_not',
+  left_shift: 'bitwise_left_shift',
+  right_shift: 'bitwise_right_shift',
   stop_gradient: 'identity',
   convert_to_tensor: 'identity',
   cast_to_floatx: 'identity',
-};
+  accumulate_n: 'add_n',
+  bessel_i0: 'i0',
+  real: 'identity',
+  conj: 'identity',
+  triangular_solve: 'solve_triangular',
+});
+
+/** Modules of TensorFlow whose functions are those of `keras.ops`, if they have their name. */
+const modules = new Set([
+  '',
+  'math',
+  'nn',
+  'linalg',
+  'bitwise',
+  'dtypes',
+  '__operators__',
+  'keras.backend',
+  'keras.activations',
+]);
+
+/** The operation for a function, by its path without "compat.v1". */
+function functionNamed(saved: string): Operation | undefined {
+  const path = saved.replace(/^(compat\.v[12]|_api\.v2)\./, '');
+  const own = ownFunctions[path];
+  if (own) return own;
+  const at = path.lastIndexOf('.');
+  if (!modules.has(path.slice(0, Math.max(at, 0)))) return undefined;
+  const name = path.slice(at + 1);
+  return ownFunctions[name] ?? operations[functionNames[name] ?? name];
+}
+
+const ownFunctions = table(tensorFlowFunctions);
 
 /** TensorFlow's kernels, as TensorFlowOpLayer names them. */
 const kernelNames: Readonly<Record<string, string>> = {
@@ -104,15 +185,15 @@ const kernelNames: Readonly<Record<string, string>> = {
   Abs: 'absolute',
   ConcatV2: 'concatenate',
   BatchMatMulV2: 'matmul',
+  AvgPool: 'average_pool',
+  Pack: 'stack',
+  Inv: 'reciprocal',
+  Real: 'identity',
   MatMul: 'matmul',
 };
 
-function snakeCase(name: string): string {
-  return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toLowerCase();
-}
-
 interface Node {
-  readonly name: string;
+  readonly operation: Operation | undefined;
   /** As the file spells it. */
   readonly saved: string;
   /** Of a kernel: constant inputs by their numbers, and attributes. */
@@ -123,8 +204,7 @@ interface Node {
 function nodeOf(config: ConfigReader, where: Where): Node {
   const saved = config.raw('function');
   if (typeof saved === 'string') {
-    const last = saved.split('.').at(-1) ?? '';
-    return { name: functionNames[last] ?? last, saved, constants: {}, attributes: {} };
+    return { operation: functionNamed(saved), saved, constants: {}, attributes: {} };
   }
   const stated = config.raw('node_def');
   const node = typeof stated === 'string' ? kernelText(stated, where) : stated;
@@ -132,7 +212,7 @@ function nodeOf(config: ConfigReader, where: Where): Node {
   const kernel = String(json['op']);
   const constants = config.raw('constants');
   return {
-    name: kernelNames[kernel] ?? snakeCase(kernel),
+    operation: byLetters[letters(kernelNames[kernel] ?? kernel)],
     saved: kernel,
     constants: isJson(constants) ? constants : {},
     attributes: isJson(json['attr']) ? json['attr'] : {},
@@ -162,10 +242,25 @@ function withConstants(given: Arguments, { constants, attributes }: Node): Argum
     next += 1;
     return place;
   });
-  const flags = Object.entries(attributes).flatMap(([name, value]) =>
-    isJson(value) && typeof value['b'] === 'boolean' ? [[name, value['b']] as const] : [],
-  );
-  return new Arguments({ args, kwargs: Object.fromEntries(flags) }, tensors);
+  const named = Object.entries(attributes).flatMap(([name, value]) => {
+    const own = isJson(value) ? attributeOf(value) : undefined;
+    return own === undefined ? [] : [[name, own] as const];
+  });
+  return new Arguments({ args, kwargs: Object.fromEntries(named) }, tensors);
+}
+
+/** Truth, a number, a word, or whole numbers, as protobuf's JSON writes them; types are none of these. */
+function attributeOf({ b, i, f, s, list }: Json): unknown {
+  if (typeof b === 'boolean') return b;
+  if (i !== undefined) return Number(i);
+  if (f !== undefined) return Number(f);
+  if (typeof s === 'string') return Buffer.from(s, 'base64').toString('utf8');
+  const numbers = isJson(list) ? list['i'] : undefined;
+  return Array.isArray(numbers) ? numbers.map(Number) : undefined;
+}
+
+function functionsKnown(): string {
+  return [...Object.keys(ownFunctions), ...Object.keys(operations)].toSorted().join(', ');
 }
 
 /** TensorFlow's functions as nodes of tf.keras models, and its kernels as those of TensorFlow 1.15 to 2.3. */
@@ -174,17 +269,19 @@ export const tensorFlowOperation: Layer = defineLayer({
   inputs: 'many',
   read(config, _, where) {
     const node = nodeOf(config, where);
-    const operation = operations[node.name];
-    if (operation) return { operation, node, config };
+    const { operation } = node;
+    if (operation) return { operation, node };
     throw unsupported(
       `The TensorFlow function "${node.saved}" cannot be converted`,
       where,
-      `Build the model with layers instead. Functions that can be converted: ${Object.keys(operations).toSorted().join(', ')}.`,
+      `Build the model with layers instead. Functions that can be converted: ${functionsKnown()}.`,
     );
   },
   weights: () => ({}),
-  emit({ config: { operation, node, config }, given, ...bench }) {
-    return operation(new OperationCall(withConstants(given, node), config, bench));
+  emit({ config: { operation, node }, given, ...bench }) {
+    // The config is the layer's own, whose "dtype" is no argument.
+    const none = new ConfigReader({}, bench.where);
+    return operation(new OperationCall(withConstants(given, node), none, bench));
   },
 });
 
@@ -192,7 +289,7 @@ export const tensorFlowOperation: Layer = defineLayer({
 export function operationNamed(className: string): Layer | undefined {
   if (!className.startsWith('ops.')) return undefined;
   const saved = className.slice('ops.'.length);
-  const operation = operations[classNames[saved] ?? snakeCase(saved)];
+  const operation = byLetters[letters(classNames[saved] ?? saved)];
   return operation && keras3Operation(className, operation);
 }
 

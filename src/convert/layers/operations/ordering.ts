@@ -1,6 +1,7 @@
 import type { Value } from '../../../tensor.ts';
 import { inLayoutOf, integers, type KerasTensor, kerasTensor } from '../../layout.ts';
-import { sizeAlong } from '../../sizes.ts';
+import { reshapeTo } from '../../sizes.ts';
+import { Algebra } from './algebra.ts';
 import { axesFromStart, type OperationCall } from './call.ts';
 import type { Operation } from './elementwise.ts';
 
@@ -10,25 +11,13 @@ function kerasValue(call: OperationCall): Value {
   return call.bench.layouts.keras(call.x).value;
 }
 
-/** What was sorted along an axis, smallest first: the numbers, and where they were. */
-function sorted(call: OperationCall): readonly [Value, Value] {
-  const { graph } = call.bench;
-  const x = kerasValue(call);
-  const [axis = 0] = axesFromStart([call.number(1, -1, 'axis')], x.shape.length);
-  const [numbers, places = numbers] = graph.addAll('TopK', [x, sizeAlong(graph, x, axis)], {
-    axis,
-    largest: 0,
-    sorted: 1,
-  });
-  return [numbers, places];
-}
-
 /** What goes over one end comes back at the other. */
 function roll(call: OperationCall): KerasTensor {
   const { graph } = call.bench;
   const shifts = call.integers(1, 'shift');
   const stated = call.integers(2, 'axis');
-  if (!shifts || !stated) throw call.refused('an axis or a shift missing');
+  if (!shifts) throw call.refused('a shift that is computed');
+  if (!stated) return rolledWhole(call, shifts[0] ?? 0);
   const x = kerasValue(call);
   const axes = axesFromStart(stated, x.shape.length);
   const part = (value: Value, axis: number, [start, stop]: readonly [number, number]): Value =>
@@ -50,19 +39,15 @@ function roll(call: OperationCall): KerasTensor {
   return kerasTensor(rolled);
 }
 
-function difference(call: OperationCall): KerasTensor {
+/** All elements in a row, rolled, and given their shape back. */
+function rolledWhole(call: OperationCall, shift: number): KerasTensor {
   const { graph } = call.bench;
-  if (call.number(1, 1, 'n') !== 1) throw call.refused('differences of differences');
+  const m = new Algebra(graph);
   const x = kerasValue(call);
-  const axes = integers(graph, 'axes', axesFromStart([call.number(2, -1, 'axis')], x.shape.length));
-  const part = (start: number, stop: number): Value =>
-    graph.add('Slice', [
-      x,
-      integers(graph, 'starts', [start]),
-      integers(graph, 'ends', [stop]),
-      axes,
-    ]);
-  return kerasTensor(graph.add('Sub', [part(1, end), part(0, -1)]));
+  const row = m.reshape(x, [-1]);
+  const turned = m.concat([m.slice(row, 0, [-shift, end]), m.slice(row, 0, [0, -shift])], 0);
+  const value = shift === 0 ? row : graph.rename(turned, turned.name, row.shape);
+  return kerasTensor(reshapeTo(graph, value, x.shape, [x]));
 }
 
 function triangle(upper: 0 | 1): Operation {
@@ -71,22 +56,6 @@ function triangle(upper: 0 | 1): Operation {
     const from = graph.integers('diagonal', [call.number(1, 0, 'k')], []);
     return kerasTensor(graph.add('Trilu', [kerasValue(call), from], { upper }));
   };
-}
-
-function takeAlongAxis(call: OperationCall): KerasTensor {
-  const { graph, layouts } = call.bench;
-  const x = kerasValue(call);
-  const operand = call.operand(1, 'indices');
-  const stated = call.raw(2, 'axis');
-  if (typeof operand !== 'object' || !('layout' in operand) || typeof stated !== 'number') {
-    throw call.refused('indices that are no tensor, or without an axis');
-  }
-  const [axis = 0] = axesFromStart([stated], x.shape.length);
-  const indices = layouts.keras(operand).value;
-  const isAlike = indices.shape.every((size, at) => at === axis || size === x.shape[at]);
-  if (!isAlike) throw call.refused(`indices [${indices.shape.join(', ')}]`);
-  const places = graph.add('Cast', [indices], { to: 'int64' });
-  return kerasTensor(graph.add('GatherElements', [x, places], { axis }));
 }
 
 /** A part of a tensor, from where it starts, of a size on each axis; -1 is all that is left. */
@@ -126,15 +95,12 @@ function filled(number: number | undefined): Operation {
 
 /** Operations that put elements in another order, or pick some. Source: keras/src/ops/numpy.py. */
 export const orderingOperations: Readonly<Record<string, Operation>> = {
-  sort: (call) => kerasTensor(sorted(call)[0]),
-  argsort: (call) => kerasTensor(sorted(call)[1]),
   roll,
-  diff: difference,
   tril: triangle(0),
   triu: triangle(1),
-  take_along_axis: takeAlongAxis,
   slice,
   zeros_like: filled(0),
   ones_like: filled(1),
+  empty_like: filled(0),
   full_like: filled(undefined),
 };

@@ -1,9 +1,10 @@
 import type { Value } from '../../../tensor.ts';
 import { axisIn, inLayoutOf, integers, type KerasTensor, kerasTensor } from '../../layout.ts';
+import { Algebra } from './algebra.ts';
 import { axesFromStart, type OperationCall } from './call.ts';
-import type { Operation } from './elementwise.ts';
+import { inFloats, type Operation } from './elementwise.ts';
+import { matrixAxes } from './matrices.ts';
 
-type ReduceOp = 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd' | 'ReduceLogSumExp';
 type Reduce = (
   x: Value,
   over: { readonly axes: readonly number[]; readonly keepdims: 0 | 1 },
@@ -39,23 +40,40 @@ function leavesOrder(axes: readonly number[], rank: number): boolean {
   return spatial.length === 0 || !left.includes(rank - 1);
 }
 
-function simple(op: ReduceOp): Operation {
-  return reduction((x, over, { bench: { graph } }) => graph.add(op, [x], over));
+const sum: Reduce = (x, { axes, keepdims }, { bench: { graph } }) => {
+  const numbers = x.dtype === 'bool' ? graph.add('Cast', [x], { to: 'int32' }) : x;
+  return graph.add('ReduceSum', [numbers, integers(graph, 'axes', axes)], { keepdims });
+};
+
+/** The mean of whole numbers is a fraction in Keras 3, and a whole number in TensorFlow. */
+const mean: Reduce = (x, over, { bench: { graph, origin } }) => {
+  const isKept = x.dtype === 'float32' || (origin.generation !== 'Keras 3' && x.dtype !== 'bool');
+  return graph.add('ReduceMean', [isKept ? x : inFloats(x, graph)], over);
+};
+
+/** The largest or smallest, of a given number too. */
+function extreme(op: 'ReduceMax' | 'ReduceMin'): Operation {
+  return reduction((x, over, call) => {
+    const m = new Algebra(call.bench.graph);
+    const found = m.graph.add(op, [x], over);
+    const initial = call.raw(3, 'initial');
+    if (initial === undefined) return found;
+    return m.join(op === 'ReduceMax' ? 'Max' : 'Min', found, call.constantOf(initial, x));
+  });
 }
 
-const sum: Reduce = (x, { axes, keepdims }, { bench: { graph } }) =>
-  graph.add('ReduceSum', [x, integers(graph, 'axes', axes)], { keepdims });
-
-const variance: Reduce = (x, over, { bench: { graph } }) => {
-  const mean = graph.add('ReduceMean', [x], { ...over, keepdims: 1 });
-  const centred = graph.add('Sub', [x, mean]);
+const variance: Reduce = (whole, over, { bench: { graph } }) => {
+  const x = inFloats(whole, graph);
+  const middle = graph.add('ReduceMean', [x], { ...over, keepdims: 1 });
+  const centred = graph.add('Sub', [x, middle]);
   return graph.add('ReduceMean', [graph.add('Mul', [centred, centred])], over);
 };
 
 /** Truth as numbers, reduced, and truth again. */
 function ofTruth(op: 'ReduceMax' | 'ReduceMin'): Operation {
   return reduction((x, over, { bench: { graph } }) => {
-    const numbers = graph.add('Cast', [x], { to: 'float32' });
+    const truth = x.dtype === 'bool' ? x : graph.add('Cast', [x], { to: 'bool' });
+    const numbers = graph.add('Cast', [truth], { to: 'float32' });
     return graph.add('Cast', [graph.add(op, [numbers], over)], { to: 'bool' });
   });
 }
@@ -102,29 +120,91 @@ const logSoftmax: Operation = (call) => {
   return inLayoutOf(x, call.bench.graph.add('LogSoftmax', [x.value], { axis }));
 };
 
-/** x / sqrt(max(Σx², epsilon)). */
+/** x over its length: of order 2, which TensorFlow's epsilon is the least square of, or of any in Keras 3. */
 const l2Normalize: Operation = (call) => {
-  const { graph, layouts } = call.bench;
+  const { graph, layouts, origin } = call.bench;
   const x = layouts.padded(call.x);
-  if (call.number(2, 2, 'order') !== 2) throw call.refused('a norm that is not of order 2');
   const axes = (call.integers(1, 'axis') ?? [-1]).map((axis) => axisIn(x, axis));
-  const epsilon = call.number(3, 1e-12, 'epsilon');
-  const length = graph.add('ReduceL2', [x.value], { axes, keepdims: 1 });
-  const floor = graph.add('Max', [length, graph.floats('smallest', [Math.sqrt(epsilon)])]);
+  const isKeras3 = origin.generation === 'Keras 3';
+  const order = isKeras3 ? call.number(2, 2, 'order') : 2;
+  const least = isKeras3
+    ? call.number(3, 1e-7, 'epsilon')
+    : Math.sqrt(call.number(2, 1e-12, 'epsilon'));
+  const length = lengthOf(inFloats(x.value, graph), order, { axes, keepdims: 1 }, call);
+  const floor = graph.add('Max', [length, graph.floats('smallest', [least])]);
   return inLayoutOf(x, graph.add('Div', [x.value, floor]));
 };
 
-/** The length of vectors: of order 2, which is the default, 1, or the largest element. */
+type Over = Parameters<Reduce>[1];
+
+/** The length of vectors, of an order that is a number. */
+// oxlint-disable-next-line eslint/max-params -- one formula with its order
+function lengthOf(x: Value, order: number, over: Over, call: OperationCall): Value {
+  const m = new Algebra(call.bench.graph);
+  if (order === 2) return m.graph.add('ReduceL2', [x], over);
+  const size = m.of('Abs', x);
+  if (order === 1) return sum(size, over, call);
+  if (order === Number.POSITIVE_INFINITY) return m.graph.add('ReduceMax', [size], over);
+  if (order === Number.NEGATIVE_INFINITY) return m.graph.add('ReduceMin', [size], over);
+  if (order === 0) {
+    return sum(m.cast(m.of('Not', m.join('Equal', x, 0)), 'float32'), over, call);
+  }
+  return m.join('Pow', sum(m.join('Pow', size, order), over, call), 1 / order);
+}
+
+/** The largest or smallest of the sums along rows or columns. */
+function matrixNorm(
+  x: Value,
+  [order, axes]: readonly [number, readonly [number, number]],
+  keepdims: 0 | 1,
+  call: OperationCall,
+): Value {
+  const m = new Algebra(call.bench.graph);
+  const [rows, columns] = axes;
+  const isByColumn = Math.abs(order) === 1;
+  const sums = m.sum(m.of('Abs', x), [isByColumn ? rows : columns], 1);
+  const found = m.graph.add(order > 0 ? 'ReduceMax' : 'ReduceMin', [sums], {
+    axes: [isByColumn ? columns : rows],
+    keepdims: 1,
+  });
+  return keepdims === 1 ? found : m.squeeze(found, [rows, columns]);
+}
+
+const infinities: Readonly<Record<string, number>> = {
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+  euclidean: 2,
+};
+
+/** The order as a number, of what may be none: 2 where Keras has the plain length. */
+function orderOf(said: unknown): number | undefined {
+  if (typeof said === 'number') return said;
+  if (said === undefined || said === 'fro') return 2;
+  return typeof said === 'string' ? infinities[said] : undefined;
+}
+
+/** Sums of rows or columns make the norms of matrices of order 1 and infinity. */
+function isOfSums(order: number): boolean {
+  return Math.abs(order) === 1 || !Number.isFinite(order);
+}
+
+/** The length of vectors, or, of two axes, a norm of matrices. Source: norm in keras/src/backend/tensorflow/linalg.py. */
 const norm: Operation = (call) => {
-  // oxlint-disable-next-line typescript/no-base-to-string -- the text of a setting; anything else matches no row
-  const order = String(call.raw(1, 'ord') ?? 2);
-  if (!['1', '2', 'euclidean'].includes(order)) throw call.refused(`a norm of order ${order}`);
+  const said = call.raw(1, 'ord');
+  const axes = call.integers(2, 'axis');
+  const order = orderOf(said);
+  const isPlain = said === undefined || said === 'euclidean' || said === 'fro';
+  const isMatrix = axes?.length === 2 && !isPlain;
+  if (order === undefined || (isMatrix && !isOfSums(order))) {
+    throw call.refused(`a norm of order ${JSON.stringify(said)}`);
+  }
   return reduction(
-    (x, over, inner) => {
-      const { graph } = inner.bench;
-      return order === '1'
-        ? sum(graph.add('Abs', [x]), over, inner)
-        : graph.add('ReduceL2', [x], over);
+    (whole, over, inner) => {
+      const x = inFloats(whole, inner.bench.graph);
+      const pair = isMatrix ? matrixAxes(over.axes, x.shape.length) : undefined;
+      return pair
+        ? matrixNorm(x, [order, pair], over.keepdims, inner)
+        : lengthOf(x, order, over, inner);
     },
     { axis: 2, keepdims: 3 },
   )(call);
@@ -133,20 +213,23 @@ const norm: Operation = (call) => {
 /** Mean and variance. */
 const moments: Operation = (call) => {
   const places = { axis: 1, keepdims: 2 };
-  const mean = reduction(
-    (x, over, { bench: { graph } }) => graph.add('ReduceMean', [x], over),
-    places,
-  );
-  return [mean(call), reduction(variance, places)(call)].flat();
+  return [reduction(mean, places)(call), reduction(variance, places)(call)].flat();
 };
 
 /** Operations along axes. */
 export const reductionOperations: Readonly<Record<string, Operation>> = {
-  mean: simple('ReduceMean'),
-  max: simple('ReduceMax'),
-  min: simple('ReduceMin'),
-  prod: simple('ReduceProd'),
-  logsumexp: simple('ReduceLogSumExp'),
+  mean: reduction(mean),
+  max: extreme('ReduceMax'),
+  min: extreme('ReduceMin'),
+  prod: reduction((x, over, call) => {
+    const { graph } = call.bench;
+    const to = call.dtype('dtype') ?? (x.dtype === 'bool' ? 'int32' : x.dtype);
+    const numbers = x.dtype === to ? x : graph.add('Cast', [x], { to });
+    return graph.add('ReduceProd', [numbers], over);
+  }),
+  logsumexp: reduction((x, over, { bench: { graph } }) =>
+    graph.add('ReduceLogSumExp', [inFloats(x, graph)], over),
+  ),
   sum: reduction(sum),
   var: reduction(variance),
   std: reduction((x, over, call) => call.bench.graph.add('Sqrt', [variance(x, over, call)])),

@@ -1,16 +1,8 @@
 /* oxlint-disable eslint/max-lines -- one table of everything of its kind */
 import type { Value } from '../../../tensor.ts';
-import {
-  axisIn,
-  channelsFirstTensor,
-  inLayoutOf,
-  integers,
-  type KerasTensor,
-  kerasTensor,
-} from '../../layout.ts';
+import { axisIn, inLayoutOf, integers, type KerasTensor, kerasTensor } from '../../layout.ts';
 import { aligned } from '../../merging.ts';
-import { interpolations } from '../../resample.ts';
-import { resizedImage } from '../../resize.ts';
+import { Algebra } from './algebra.ts';
 import { axesFromStart, type OperationCall } from './call.ts';
 import type { Operation } from './elementwise.ts';
 import { getItem } from './slicing.ts';
@@ -24,6 +16,11 @@ function reshape(call: OperationCall): KerasTensor {
   const { graph } = call.bench;
   const x = kerasValue(call);
   const target = call.raw(1, 'newshape', 'shape');
+  const computed = call.tensorOf(target);
+  if (computed) {
+    const sizes = call.bench.layouts.keras(computed).value;
+    return kerasTensor(graph.add('Reshape', [x, graph.add('Cast', [sizes], { to: 'int64' })]));
+  }
   const list: readonly unknown[] = Array.isArray(target) ? target : [target];
   if (list.some((size) => call.tensorOf(size))) return reshapedToComputed(x, list, call);
   const sizes = list.map((size) => (size === null ? -1 : Number(size)));
@@ -54,7 +51,10 @@ function reshapedToComputed(x: Value, list: readonly unknown[], call: OperationC
 
 /** The sizes of a tensor. */
 function shapeOf(call: OperationCall): KerasTensor {
-  return kerasTensor(call.bench.graph.add('Shape', [kerasValue(call)]));
+  const { graph } = call.bench;
+  const x = kerasValue(call);
+  const known = x.shape.map((dim) => (typeof dim === 'number' ? dim : undefined));
+  return kerasTensor(graph.know(graph.add('Shape', [x]), known));
 }
 
 function transpose(call: OperationCall): KerasTensor {
@@ -109,30 +109,53 @@ function concatenated(call: OperationCall, along: number): KerasTensor {
   const { graph, layouts } = call.bench;
   const [head, ...tail] = call.tensors;
   if (!head) throw call.refused('no tensors');
+  if (call.hasConstantParts) {
+    const [axis = 0] = axesFromStart([along], head.shape.length);
+    return kerasTensor(joined(call.parts, axis, call));
+  }
+  if (head.shape.length === 1) return kerasTensor(joined(call.parts, 0, call));
   const [first, ...others] = aligned([head, ...tail], layouts, 'axis');
   const axis = axisIn(first, along);
   const values = others.map(({ value }) => value);
   return inLayoutOf(first, graph.add('Concat', [first.value, ...values], { axis }));
 }
 
+/** Along an axis; what is known of lists of numbers is known of them joined. */
+function joined(parts: readonly Value[], axis: number, { bench: { graph } }: OperationCall): Value {
+  const value = new Algebra(graph).concat(parts, axis);
+  const known = parts.flatMap((part) => part.known ?? part.constant ?? [undefined]);
+  const isList = value.shape.length === 1 && known.length === value.shape[0] && parts.length > 1;
+  return isList ? graph.know(value, known) : value;
+}
+
 function stack(call: OperationCall): KerasTensor {
-  const { graph, layouts } = call.bench;
-  const axis = call.number(call.tensors.length, 0, 'axis');
+  const m = new Algebra(call.bench.graph);
+  const axis = call.number(call.parts.length, 0, 'axis');
   const rank = call.x.shape.length + 1;
   const at = axis < 0 ? axis + rank : axis;
-  const [first, ...others] = call.tensors.map((tensor) =>
-    graph.add('Unsqueeze', [layouts.keras(tensor).value, integers(graph, 'axes', [at])]),
-  );
-  if (!first) throw call.refused('no tensors');
-  return kerasTensor(graph.add('Concat', [first, ...others], { axis: at }));
+  const parts = call.parts.map((part) => {
+    const thin = m.unsqueeze(part, [at]);
+    const known = part.known ?? part.constant;
+    return known?.length === 1 ? m.graph.know(thin, known) : thin;
+  });
+  return kerasTensor(joined(parts, at, call));
 }
 
 /** Into equal parts, at places (Keras 3), or by sizes (TensorFlow). */
-function split(call: OperationCall): readonly KerasTensor[] {
+function splitAlong(
+  along?: (rank: number) => number,
+): (call: OperationCall) => readonly KerasTensor[] {
+  return (call) => {
+    const rank = call.x.shape.length;
+    return split(call, along ? along(rank) : call.number(2, 0, 'axis'));
+  };
+}
+
+function split(call: OperationCall, along: number): readonly KerasTensor[] {
   const { graph } = call.bench;
   const x = kerasValue(call);
   const rank = x.shape.length;
-  const [axis = 0] = axesFromStart([call.number(2, 0, 'axis')], rank);
+  const [axis = 0] = axesFromStart([along], rank);
   const size = x.shape[axis];
   const parts = call.integers(1, 'indices_or_sections', 'num_or_size_splits') ?? [];
   if (typeof size !== 'number') throw call.refused('an axis of open size');
@@ -149,7 +172,16 @@ function partSizes(
 ): readonly number[] {
   if (isPlaces) return [...parts, size].map((place, i) => place - (parts[i - 1] ?? 0));
   const [count = 1, ...others] = parts;
-  return others.length === 0 ? Array.from({ length: count }, () => size / count) : parts;
+  if (others.length > 0) return parts.map((part) => (part === -1 ? size - sumOf(parts) - 1 : part));
+  // What is left over goes to the first ones, as NumPy's array_split has it.
+  return Array.from(
+    { length: count },
+    (_, i) => Math.floor(size / count) + (i < size % count ? 1 : 0),
+  );
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
 }
 
 function flip(call: OperationCall): KerasTensor {
@@ -173,27 +205,6 @@ function flip(call: OperationCall): KerasTensor {
   );
 }
 
-function tile(call: OperationCall): KerasTensor {
-  const { graph } = call.bench;
-  const x = kerasValue(call);
-  const repeats = call.integers(1, 'repeats', 'multiples') ?? [];
-  const missing = x.shape.length - repeats.length;
-  const all = [...Array.from({ length: Math.max(missing, 0) }, () => 1), ...repeats];
-  return kerasTensor(graph.add('Tile', [x, integers(graph, 'repeats', all)]));
-}
-
-/** Each element so many times in a row along an axis. */
-function repeat(call: OperationCall): KerasTensor {
-  const { graph } = call.bench;
-  const x = kerasValue(call);
-  const times = call.number(1, undefined, 'repeats');
-  const [axis = 0] = axesFromStart([call.number(2, undefined, 'axis')], x.shape.length);
-  const size = x.shape[axis];
-  if (typeof size !== 'number') throw call.refused('an axis of open size');
-  const order = Array.from({ length: size * times }, (_, i) => Math.floor(i / times));
-  return kerasTensor(graph.add('Gather', [x, integers(graph, 'order', order)], { axis }));
-}
-
 function broadcastTo(call: OperationCall): KerasTensor {
   const { graph } = call.bench;
   const shape = call.integers(1, 'shape') ?? [];
@@ -201,23 +212,25 @@ function broadcastTo(call: OperationCall): KerasTensor {
   return kerasTensor(graph.add('Expand', [kerasValue(call), integers(graph, 'shape', sizes)]));
 }
 
+const padModes = ['constant', 'reflect', 'edge', 'symmetric'] as const;
+
 function pad(call: OperationCall): KerasTensor {
   const { graph, layouts } = call.bench;
   const x = layouts.padded(call.x);
   const pairs: unknown = call.raw(1, 'pad_width', 'paddings');
-  // oxlint-disable-next-line typescript/no-base-to-string -- the text of a setting; anything else matches no row
-  const mode = String(call.raw(2, 'mode') ?? 'constant').toLowerCase();
-  if (!Array.isArray(pairs) || (mode !== 'constant' && mode !== 'reflect' && mode !== 'edge')) {
-    throw call.refused(`padding ${JSON.stringify(pairs)} of mode ${mode}`);
-  }
+  const mode = call.word(2, { names: ['mode'], of: padModes, byDefault: 'constant' });
+  const list: readonly unknown[] = Array.isArray(pairs) ? pairs : [];
+  const isPair = list.length === 2 && list.every((part) => typeof part === 'number');
   const sides = [0, 1].map((side) =>
     x.shape.map((_, axis) => {
-      const pair: unknown = pairs[axis] ?? pairs[0];
+      const pair: unknown = isPair ? list : (list[axis] ?? list[0] ?? pairs);
       return Number(Array.isArray(pair) ? pair[side] : pair);
     }),
   );
+  if (sides.flat().some(Number.isNaN)) throw call.refused(`padding ${JSON.stringify(pairs)}`);
   const order = x.shape.map((_, axis) => axis).toSorted((a, b) => axisIn(x, a) - axisIn(x, b));
   const pads = sides.flatMap((side) => order.map((axis) => side[axis] ?? 0));
+  if (mode === 'symmetric') return inLayoutOf(x, mirrored(x.value, pads, new Algebra(graph)));
   const fill = call.number(3, 0, 'constant_values');
   const sizes = integers(graph, 'pads', pads);
   return inLayoutOf(
@@ -228,25 +241,23 @@ function pad(call: OperationCall): KerasTensor {
   );
 }
 
-/** Rows by their numbers along an axis. */
-function take(call: OperationCall): KerasTensor {
-  const { graph, layouts } = call.bench;
-  const axis = call.raw(2, 'axis');
-  const at = typeof axis === 'number' ? axis : 0;
-  const x = layouts.keras(call.x).value;
-  const indices = call.operand(1, 'indices');
-  const places =
-    typeof indices === 'object' && 'layout' in indices
-      ? graph.add('Cast', [layouts.keras(indices).value], { to: 'int64' })
-      : call.constant(indices, { name: '', dtype: 'int64', shape: [] });
-  return kerasTensor(graph.add('Gather', [x, places], { axis: at < 0 ? at + x.shape.length : at }));
+/** Mirrored with the edge itself, which ONNX has no mode for: what is beyond an edge is a slice backwards. */
+function mirrored(x: Value, pads: readonly number[], m: Algebra): Value {
+  const rank = x.shape.length;
+  return x.shape.reduce<Value>((value, _, axis) => {
+    const [before = 0, after = 0] = [pads[axis], pads[axis + rank]];
+    if (before === 0 && after === 0) return value;
+    const front = before === 0 ? [] : [m.slice(value, axis, [before - 1, -(2 ** 31), -1])];
+    const back = after === 0 ? [] : [m.slice(value, axis, [-1, -after - 1, -1])];
+    return m.concat([...front, value, ...back], axis);
+  }, x);
 }
 
 function matrixFactor(call: OperationCall, position: number, names: readonly string[]): Value {
   const operand = call.operand(position, ...names);
   return typeof operand === 'object' && 'layout' in operand
     ? call.bench.layouts.keras(operand).value
-    : call.constant(operand, kerasValue(call));
+    : call.constant(operand, call.like);
 }
 
 function matmul(call: OperationCall): KerasTensor {
@@ -261,85 +272,24 @@ function matmul(call: OperationCall): KerasTensor {
   };
   const a = turn(matrixFactor(call, 0, ['x1', 'a']), call.flag(2, 'transpose_a', 'adj_x'));
   const b = turn(matrixFactor(call, 1, ['x2', 'b']), call.flag(3, 'transpose_b', 'adj_y'));
-  return kerasTensor(graph.add('MatMul', [a, b]));
+  if (a.shape.length < 3 || b.shape.length > 1) return kerasTensor(graph.add('MatMul', [a, b]));
+  return kerasTensor(timesVector(a, b, new Algebra(graph)));
 }
 
-function einsum(call: OperationCall): KerasTensor {
-  const { graph, layouts } = call.bench;
-  const [first, ...others] = call.tensors.map((tensor) => layouts.keras(tensor).value);
-  const equation = call.raw(0, 'subscripts', 'equation');
-  if (!first || typeof equation !== 'string' || !equation.includes('->')) {
-    throw call.refused(`the equation ${JSON.stringify(equation)}`);
-  }
-  return kerasTensor(graph.add('Einsum', [first, ...others], { equation }));
-}
-
-/** Along an axis, or of all elements in a row where Keras 3 names none; TensorFlow's default is the first. */
-function cumsum(call: OperationCall): KerasTensor {
-  const { graph, origin } = call.bench;
-  const isFlat = origin.generation === 'Keras 3' && call.raw(1, 'axis') === undefined;
-  const x = isFlat
-    ? graph.add('Reshape', [kerasValue(call), integers(graph, 'shape', [-1])])
-    : kerasValue(call);
-  const [axis = 0] = axesFromStart([call.number(1, 0, 'axis')], x.shape.length);
-  return kerasTensor(graph.add('CumSum', [x, graph.integers('axis', [axis], [])], {}));
-}
-
-function oneHot(call: OperationCall): KerasTensor {
-  const { graph } = call.bench;
-  const x = kerasValue(call);
-  const depth = call.number(1, undefined, 'num_classes', 'depth');
-  const ids = x.dtype === 'int64' ? x : graph.add('Cast', [x], { to: 'int64' });
-  const column = graph.add('Unsqueeze', [ids, integers(graph, 'axes', [x.shape.length])]);
-  const all = integers(
-    graph,
-    'classes',
-    Array.from({ length: depth }, (_, i) => i),
-  );
-  return kerasTensor(graph.add('Cast', [graph.add('Equal', [column, all])], { to: 'float32' }));
-}
-
-/** A 1 for each class that is among the last axis. */
-function multiHot(call: OperationCall): KerasTensor {
-  const { graph } = call.bench;
-  if (call.number(2, -1, 'axis') !== -1) throw call.refused('an axis that is not the last');
-  const { value } = oneHot(call);
-  return kerasTensor(
-    graph.add('ReduceMax', [value], { axes: [value.shape.length - 2], keepdims: 0 }),
-  );
+/**
+ * A stack of matrices times one vector, as a matrix of one column.
+ *
+ * onnxruntime's MatmulTransposeFusion (still so in 1.30) takes a Transpose before a MatMul into it, and then reads the
+ * wrong numbers where the other side is a vector.
+ */
+export function timesVector(a: Value, b: Value, m: Algebra): Value {
+  const product = m.graph.add('MatMul', [a, m.unsqueeze(b, [1])]);
+  return m.squeeze(product, [product.shape.length - 1]);
 }
 
 function ravel(call: OperationCall): KerasTensor {
   const { graph } = call.bench;
   return kerasTensor(graph.add('Reshape', [kerasValue(call), integers(graph, 'shape', [-1])]));
-}
-
-/** Images [N, H, W, C] of another size. */
-function resize(call: OperationCall): KerasTensor {
-  const { layouts } = call.bench;
-  const [height = 0, width = 0] = call.integers(1, 'size') ?? [];
-  // oxlint-disable-next-line typescript/no-base-to-string -- the text of a setting; anything else matches no row
-  const asked = String(call.raw(2, 'interpolation', 'method') ?? 'bilinear');
-  const method = interpolations.find((name) => name === asked);
-  if (!method) throw call.refused(`the interpolation ${asked}`);
-  const isFirst = call.raw(9, 'data_format') === 'channels_first';
-  const x = isFirst ? layouts.keras(call.x) : layouts.padded(layouts.channelsFirst(call.x));
-  const antialias = call.flag(3, 'antialias');
-  const value = resizedImage(x.value, { height, width, method, antialias }, call.bench);
-  return isFirst ? kerasTensor(value) : channelsFirstTensor(value);
-}
-
-function blocks(op: 'SpaceToDepth' | 'DepthToSpace'): Operation {
-  return (call) => {
-    const { graph, layouts } = call.bench;
-    const blocksize = call.number(1, undefined, 'block_size');
-    const x = layouts.padded(layouts.channelsFirst(call.x)).value;
-    return channelsFirstTensor(
-      op === 'SpaceToDepth'
-        ? graph.add('SpaceToDepth', [x], { blocksize })
-        : graph.add('DepthToSpace', [x], { blocksize, mode: 'DCR' }),
-    );
-  };
 }
 
 /** The tensors along an axis, one by one. */
@@ -359,8 +309,23 @@ function topK(call: OperationCall): readonly KerasTensor[] {
   const { graph } = call.bench;
   const x = kerasValue(call);
   const k = integers(graph, 'k', [call.number(1, 1, 'k')]);
+  if ((call.raw(2, 'sorted') ?? true) === false) {
+    call.bench.warn(
+      'the order of the largest numbers is left open (sorted=False), and here it is from the largest on',
+    );
+  }
   const last = { axis: x.shape.length - 1, largest: 1, sorted: 1 } as const;
   return graph.addAll('TopK', [x, k], last).map((value) => kerasTensor(value));
+}
+
+/** Along a third axis, which is added where there is none. */
+function dstack(call: OperationCall): KerasTensor {
+  const m = new Algebra(call.bench.graph);
+  const parts = call.parts.map((value) => {
+    const rank = value.shape.length;
+    return rank > 2 ? value : m.unsqueeze(value, rank === 2 ? [2] : [0, 2]);
+  });
+  return kerasTensor(m.concat(parts, 2));
 }
 
 /** Operations that move elements, join tensors, or take them apart. */
@@ -375,24 +340,19 @@ export const shapeOperations: Readonly<Record<string, Operation>> = {
   concatenate,
   stack,
   unstack,
-  split,
+  split: splitAlong(),
+  array_split: splitAlong(),
+  hsplit: splitAlong((rank) => (rank === 1 ? 0 : 1)),
+  vsplit: splitAlong(() => 0),
+  dsplit: splitAlong(() => 2),
   flip,
-  tile,
-  repeat,
   broadcast_to: broadcastTo,
   pad,
-  take,
   matmul,
-  einsum,
-  cumsum,
-  one_hot: oneHot,
-  multi_hot: multiHot,
-  hstack: (call) => concatenated(call, 1),
+  hstack: (call) => concatenated(call, call.x.shape.length === 1 ? 0 : 1),
   vstack: (call) => concatenated(call, 0),
+  dstack,
   ravel,
-  resize,
-  space_to_depth: blocks('SpaceToDepth'),
-  depth_to_space: blocks('DepthToSpace'),
   top_k: topK,
   get_item: getItem,
 };

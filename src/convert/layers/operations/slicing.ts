@@ -74,7 +74,12 @@ function picked(call: OperationCall, indices: readonly Index[]): KerasTensor {
     return isAll(part) ? [] : [{ axis, part }];
   });
   const sliced = parts.length === 0 ? x : inLayoutOf(x, sliceOf(x, parts, call));
-  if (keepsRank) return sliced;
+  const known = knownPart(x, indices);
+  if (keepsRank) return known ? kerasTensor(graph.know(sliced.value, known)) : sliced;
+  if (known && indices.length === 1) {
+    const one = graph.add('Squeeze', [sliced.value, integers(graph, 'axes', [0])]);
+    return kerasTensor(graph.know(one, known));
+  }
   const dropped = axes.flatMap(({ kind }, axis) => (kind === 'place' ? [axis] : []));
   const thin =
     dropped.length === 0
@@ -85,6 +90,18 @@ function picked(call: OperationCall, indices: readonly Index[]): KerasTensor {
   return kerasTensor(
     added.length === 0 ? thin : graph.add('Unsqueeze', [thin, integers(graph, 'axes', added)]),
   );
+}
+
+/** What is known of a part of a list of sizes. */
+function knownPart(
+  { value: { known, shape } }: KerasTensor,
+  indices: readonly Index[],
+): readonly (number | undefined)[] | undefined {
+  const [index, ...others] = indices;
+  if (!known || shape.length !== 1 || !index || others.length > 0) return undefined;
+  if (index.kind === 'place') return [known.at(index.at)];
+  if (index.kind === 'new' || index.part.step !== 1) return undefined;
+  return known.slice(index.part.start, index.part.stop);
 }
 
 function sliceOf(

@@ -1,10 +1,12 @@
 import type { Value } from '../../../tensor.ts';
 import { type Bench, defineLayer, type Layer, unsupported } from '../../layer.ts';
-import { integers, type KerasTensor } from '../../layout.ts';
+import { integers, isKnown, type KerasTensor } from '../../layout.ts';
 import { type DataFormat, readDataFormat } from '../../read.ts';
 import { interpolations } from '../../resample.ts';
 import { type Resizing, resizedImage } from '../../resize.ts';
+import { sizeAlong } from '../../sizes.ts';
 import { asMaps, fromMaps } from '../../window.ts';
+import { Algebra } from '../operations/algebra.ts';
 
 interface Box {
   readonly top: number;
@@ -84,12 +86,15 @@ function cut(x: Value, { top, left, height, width }: Box, { graph }: Bench): Val
 function paddedToAspect(x: Value, target: Target & { readonly fill: number }, bench: Bench): Value {
   const { graph } = bench;
   const [rows, columns] = sizeOfImage(x, bench);
-  const height = Math.max(rows, Math.trunc((columns * target.height) / target.width));
-  const width = Math.max(columns, Math.trunc((rows * target.width) / target.height));
-  if (height === rows && width === columns) return x;
-  const top = Math.trunc((height - rows) / 2);
-  const left = Math.trunc((width - columns) / 2);
-  const pads = [0, 0, top, left, 0, 0, height - rows - top, width - columns - left];
+  // As much on either side, so that a border of odd size is one short. Source: resize in keras/src/backend.
+  const top = Math.trunc(
+    Math.max(Math.trunc((columns * target.height) / target.width) - rows, 0) / 2,
+  );
+  const left = Math.trunc(
+    Math.max(Math.trunc((rows * target.width) / target.height) - columns, 0) / 2,
+  );
+  if (top === 0 && left === 0) return x;
+  const pads = [0, 0, top, left, 0, 0, top, left];
   return graph.add('Pad', [x, integers(graph, 'pads', pads), graph.floats('fill', [target.fill])], {
     mode: 'constant',
   });
@@ -110,12 +115,45 @@ export const centerCrop: Layer = defineLayer({
   weights: () => ({}),
   emit({ config, input, ...bench }) {
     const { value: x } = imageOf(input, config.dataFormat, bench);
+    if (!isKnown(x.shape[2]) || !isKnown(x.shape[3])) {
+      return fromMaps(openCrop(x, config, bench), config.dataFormat);
+    }
     const [rows, columns] = sizeOfImage(x, bench);
     const isLargeEnough = rows >= config.height && columns >= config.width;
     const value = isLargeEnough ? middle(x, config, bench) : smartlyResized(x, config, bench);
     return fromMaps(value, config.dataFormat);
   },
 });
+
+/**
+ * The same of an image of open size, by whole numbers that are worked out when the graph runs: a box in the middle, of
+ * the target's size or of its aspect ratio, and a Resize, which leaves a box of the target's size as it is.
+ */
+function openCrop(x: Value, { height, width }: Target, bench: Bench): Value {
+  const { graph } = bench;
+  const m = new Algebra(graph);
+  const size = (axis: number): Value => sizeAlong(graph, x, axis);
+  const [rows, columns] = [size(2), size(3)];
+  const isLarge = m.both(
+    m.join('GreaterOrEqual', rows, height),
+    m.join('GreaterOrEqual', columns, width),
+  );
+  const side = (all: Value, other: Value, [own, across]: readonly [number, number]): Value => {
+    const wanted = m.over(m.times(other, own), across);
+    const within = m.join('Max', m.join('Min', all, wanted), 1);
+    return m.where(isLarge, own, within);
+  };
+  const box = [side(rows, columns, [height, width]), side(columns, rows, [width, height])];
+  const starts = box.map((own, i) => m.over(m.minus(i === 0 ? rows : columns, own), 2));
+  const ends = starts.map((start, i) => m.plus(start, box[i] ?? start));
+  const part = graph.add('Slice', [
+    x,
+    m.concat(starts, 0),
+    m.concat(ends, 0),
+    integers(graph, 'axes', [2, 3]),
+  ]);
+  return resizedImage(part, { height, width, method: 'bilinear', antialias: false }, bench);
+}
 
 function middle(x: Value, { height, width }: Target, bench: Bench): Value {
   const [rows, columns] = sizeOfImage(x, bench);
