@@ -80,6 +80,8 @@ export interface Value {
   readonly dtype: DType;
   /** The numbers, when they are few and known: axes, shapes, pads. */
   readonly constant?: readonly number[];
+  /** Of a list that the operator Shape made: the shape that it tells of. */
+  readonly tells?: Shape;
 }
 
 /** How many elements a shape holds. */
