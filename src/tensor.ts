@@ -82,6 +82,8 @@ export interface Value {
   readonly constant?: readonly number[];
   /** What of the numbers is known before the graph runs, such as sizes of a shape that has an open batch. */
   readonly known?: readonly (number | undefined)[];
+  /** Of a list that the operator Shape made: the shape that it tells of. */
+  readonly tells?: Shape;
 }
 
 /** How many elements a shape holds. */

@@ -48,6 +48,7 @@ export interface Options
   readonly augment?: string;
   readonly augmentPasses: number;
   readonly rescale?: number;
+  readonly standardise?: string;
   readonly pseudoLabels?: string;
   readonly workers?: number;
   readonly memory?: number;
@@ -173,6 +174,11 @@ function pictures(command: Command): Command {
       positiveNumber,
     )
     .option(
+      '--standardise <how>',
+      'bring pictures to mean 0, or deviation 1, as Keras names it: "samplewise_std_normalization", ' +
+        '"featurewise_center"; the new model says so',
+    )
+    .option(
       '--pseudo-labels <folder>',
       'train, let the result score these pictures without classes, and train again with them added',
     )
@@ -261,7 +267,7 @@ export function augmentationOf(
 }
 
 function rangeName(name: string): string {
-  return /^(rotation|width_shift|height_shift|shear|zoom|channel_shift)$/.test(name)
+  return /^(rotation|width_shift|height_shift|shear|zoom|channel_shift|brightness)$/.test(name)
     ? `${name}_range`
     : name;
 }

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { ToolkitError } from '../errors.ts';
 import type { TrainOptions } from '../train/options.ts';
+import { checked, itemsOf, plainValue } from '../train/plan/text.ts';
 import { trainWithPseudoLabels } from '../train/pseudo-labels.ts';
 import { findRate } from '../train/rate-finder.ts';
+import { type StandardiseOptions, standardiseSchema } from '../train/standardisation.ts';
 import { train } from '../train/train.ts';
 import { takeSignals } from './signals.ts';
 import { note, print } from './terminal.ts';
@@ -96,6 +98,7 @@ function dataOf(options: Options): Partial<TrainOptions> {
     augment: augmentationOf(options.augment, keras === '1' ? 1 : 3),
     augmentPasses: options.augmentPasses,
     preprocess: preprocessOf(options),
+    standardise: standardisationOf(options.standardise),
     strict: options.strict,
     featureBatch: options.featureBatch,
     workers: options.workers,
@@ -142,4 +145,13 @@ function settingsOf(options: Options): Partial<TrainOptions> {
       clipvalue: options.clipvalue,
     },
   };
+}
+
+/** `samplewise_center,featurewise_std_normalization`. The library checks the names. */
+function standardisationOf(text: string | undefined): StandardiseOptions | undefined {
+  if (text === undefined) return undefined;
+  const given = Object.fromEntries(
+    itemsOf(text).map(({ name, value }) => [name, plainValue(value)]),
+  );
+  return checked(standardiseSchema, given, `The standardisation "${text}"`);
 }

@@ -15,6 +15,15 @@ const preprocess = z.object({
   mode: z.enum(['none', 'caffe', 'tf', 'torch']),
   /** What pixels are multiplied by after the mode; 1 where it is absent. */
   rescale: z.number().positive().optional(),
+  /** How the numbers are brought to mean 0 and deviation 1 after that; `mean` and `std` have one number a channel. */
+  standardise: z
+    .object({
+      samplewise_center: z.boolean().optional(),
+      samplewise_std_normalization: z.boolean().optional(),
+      mean: z.array(z.number()).optional(),
+      std: z.array(z.number()).optional(),
+    })
+    .optional(),
   /** What the graph does itself, in words. */
   inGraph: z.string(),
 });

@@ -137,6 +137,7 @@ export class GraphBuilder {
       name: nameOf(0),
       dtype: rule.dtype?.(inputs, attributes) ?? inputs[0].dtype,
       shape: rule.shape(inputs, attributes),
+      ...(node.op === 'Shape' && { tells: inputs[0].shape }),
     };
     const more = rule.more?.(inputs, attributes) ?? [];
     const others = more.map((type, i) => ({ ...type, name: nameOf(i + 1) }));

@@ -171,6 +171,9 @@ export function decodeValue(bytes: Uint8Array): Value | undefined {
   return { name: proto.name, dtype, shape };
 }
 
+/** What an attribute holds, as plain data. */
+type Plain = number | string | readonly number[] | readonly string[];
+
 /** A NodeProto as plain data. Names used by bodies of control flow are among `captured`. */
 export interface DecodedNode {
   readonly name: string;
@@ -178,7 +181,7 @@ export interface DecodedNode {
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes: ReadonlyMap<string, number | string | readonly number[]>;
+  readonly attributes: ReadonlyMap<string, Plain>;
   readonly captured: readonly string[];
 }
 
@@ -202,7 +205,7 @@ export function decodeNode(bytes: Uint8Array): DecodedNode {
   };
 }
 
-function valueOf(attribute: Attribute): number | string | readonly number[] | undefined {
+function valueOf(attribute: Attribute): Plain | undefined {
   const { AttributeType } = onnx.AttributeProto;
   switch (attribute.type) {
     case AttributeType.FLOAT:
@@ -211,10 +214,20 @@ function valueOf(attribute: Attribute): number | string | readonly number[] | un
       return Number(attribute.i ?? 0);
     case AttributeType.STRING:
       return new TextDecoder().decode(attribute.s ?? new Uint8Array(0));
+    default:
+      return listOf(attribute);
+  }
+}
+
+function listOf({ type, ints, floats, strings }: Attribute): Plain | undefined {
+  const { AttributeType } = onnx.AttributeProto;
+  switch (type) {
     case AttributeType.INTS:
-      return (attribute.ints ?? []).map(Number);
+      return (ints ?? []).map(Number);
     case AttributeType.FLOATS:
-      return attribute.floats ?? [];
+      return floats ?? [];
+    case AttributeType.STRINGS:
+      return (strings ?? []).map((bytes) => new TextDecoder().decode(bytes));
     default:
       return undefined;
   }

@@ -144,8 +144,9 @@ export function dropAxes(x: Shape, axes: Value): Shape {
 }
 
 export function expanded(x: Shape, target: Value): Shape {
-  return target.constant
-    ? broadcast(x, target.constant)
+  const sizes = target.constant ?? target.tells;
+  return sizes
+    ? broadcast(x, sizes)
     : Array.from({ length: Number(target.shape[0] ?? x.length) }, (_, i) => x[i] ?? 1);
 }
 
@@ -182,15 +183,22 @@ export function sliced(x: Shape, { starts, ends, axes, steps }: SliceInputs): Sh
     const step = steps ? constantOf(steps)[i] : 1;
     result[at] =
       typeof dim === 'string' || start === undefined || end === undefined
-        ? sliceSymbol(dim, start, step)
+        ? sliceSymbol(dim, { start, end, step })
         : sliceSize(dim, { start, end, step: step ?? 1 });
   });
   return result;
 }
 
-function sliceSymbol(dim: Dim, start: number | undefined, step: number | undefined): Dim {
-  const isWhole = (start === 0 && step === 1) || (start === -1 && step === -1);
-  return isWhole && typeof dim === 'string' ? dim : `${dim}_slice`;
+/** Ends that lie behind, or before, whatever size there is. */
+const beyond = 2 ** 31 - 1;
+
+function sliceSymbol(
+  dim: Dim,
+  { start, end = 0, step }: Readonly<Record<'start' | 'end' | 'step', number | undefined>>,
+): Dim {
+  const isForward = start === 0 && step === 1 && end >= beyond;
+  const isBackward = start === -1 && step === -1 && end <= -beyond;
+  return (isForward || isBackward) && typeof dim === 'string' ? dim : `${dim}_slice`;
 }
 
 function sliceSize(

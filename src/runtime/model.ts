@@ -101,7 +101,7 @@ function preprocessOf(
   { input, given }: { readonly input: Value; readonly given: Partial<Preprocess> | undefined },
 ): Preprocess {
   const { mode, ...known } = { ...inferred(input.shape), ...card.preprocess, ...given };
-  const { size, layout, color, resize = 'nearest', inGraph = '', rescale } = known;
+  const { size, layout, color, resize = 'nearest', inGraph = '', rescale, standardise } = known;
   if (mode === undefined || size === undefined || layout === undefined || color === undefined) {
     throw invalid(
       model,
@@ -111,8 +111,11 @@ function preprocessOf(
         'size where they are not as the input suggests.',
     );
   }
-  const scale = rescale === undefined ? {} : { rescale };
-  const preprocess: Preprocess = { size, layout, color, resize, mode, ...scale, inGraph };
+  const more = {
+    ...(rescale !== undefined && { rescale }),
+    ...(standardise && { standardise }),
+  };
+  const preprocess: Preprocess = { size, layout, color, resize, mode, ...more, inGraph };
   checkFits(model, input, preprocess);
   return preprocess;
 }

@@ -2,6 +2,7 @@ import { ToolkitError } from '../errors.ts';
 import type { Preprocess } from '../onnx/card.ts';
 import type { Pixels } from './pixels.ts';
 import { resize } from './resize.ts';
+import { standardiser } from './standardise.ts';
 
 type Mode = Preprocess['mode'];
 type Color = Preprocess['color'];
@@ -72,6 +73,7 @@ export function pixelWriter(
   const { size, layout } = preprocess;
   const channels = colors[preprocess.color];
   const tables = channels.map((channel) => tableOf(preprocess, channel));
+  const standardise = standardiser(preprocess);
   const plane = size[0] * size[1];
   const isPlanar = layout === 'nchw';
   const step = isPlanar ? 1 : channels.length;
@@ -83,6 +85,7 @@ export function pixelWriter(
         out[to] = table[data[from] ?? 0] ?? 0;
       }
     });
+    standardise?.(out, start, plane * channels.length);
   };
 }
 
@@ -97,6 +100,7 @@ export function floatPreprocessor(
   const { size, layout } = preprocess;
   const channels = colors[preprocess.color];
   const rules = channels.map((channel) => ruleOf(preprocess, channel));
+  const standardise = standardiser(preprocess);
   const plane = size[0] * size[1];
   const isPlanar = layout === 'nchw';
   const step = isPlanar ? 1 : channels.length;
@@ -108,6 +112,7 @@ export function floatPreprocessor(
         out[to] = rule(picture[at] ?? 0);
       }
     });
+    standardise?.(out, start, plane * channels.length);
   };
 }
 

@@ -170,8 +170,14 @@ function dropUnused(
     .toReversed()
     .filter((node) => {
       const isUsed = node.outputs.some((output) => used.has(output.name));
-      if (isUsed) for (const input of node.inputs) used.add(input?.name);
+      if (isUsed) for (const name of namesIn(node)) used.add(name);
       return isUsed;
     });
   graph.nodes.push(...kept.toReversed());
+}
+
+/** What a node needs: its inputs, and what its body uses of the graph around it. */
+function namesIn({ inputs, body }: Node): readonly (string | undefined)[] {
+  const own = inputs.map((input) => input?.name);
+  return body ? [...own, ...body.nodes.flatMap(namesIn)] : own;
 }

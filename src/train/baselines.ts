@@ -1,4 +1,5 @@
-import { fitLogistic, type LabelledRows } from './logistic.ts';
+import { fitLogistic } from './logistic.ts';
+import { inOrder, type Rows } from './rows.ts';
 
 /** What a trained model is to be compared with: accuracies on the validation samples. */
 export interface Baselines {
@@ -10,24 +11,66 @@ export interface Baselines {
   readonly logistic: number | undefined;
 }
 
+/** Rows of features, and the class of each. */
+interface Labelled {
+  readonly rows: Rows;
+  readonly labels: ArrayLike<number>;
+}
+
 /** Products beyond which the neighbours are not looked for, and numbers beyond which no regression is fitted. */
 const most = { products: 4e9, numbers: 2e7 } as const;
 
-/** Majority class, nearest neighbours and logistic regression on features: instant, and nothing to choose. */
-export function baselinesOf(
-  train: LabelledRows,
-  valid: LabelledRows,
+/**
+ * Majority class, nearest neighbours and logistic regression on features: instant, and nothing to choose.
+ *
+ * Rows that are not in memory are read: for the neighbours batch by batch, for the regression all, at most 80 MB, of
+ * which it makes twice as much. The numbers are the same.
+ */
+export async function baselinesOf(
+  train: Labelled,
+  valid: Labelled,
   { classes, neighbours = 3 }: { readonly classes: number; readonly neighbours?: number },
-): Baselines {
-  const products = train.labels.length * valid.labels.length * train.width;
+): Promise<Baselines> {
+  const numbers = train.rows.count * train.rows.width;
   return {
     majority: majorityAccuracy(train.labels, valid.labels, classes),
-    neighbours: products <= most.products ? nearestAccuracy(train, valid, neighbours) : undefined,
-    logistic:
-      train.features.length <= most.numbers
-        ? fitLogistic(train, { classes }).accuracy(valid)
+    neighbours:
+      numbers * valid.rows.count <= most.products
+        ? await nearestAccuracy(train, valid, neighbours)
         : undefined,
+    logistic: numbers <= most.numbers ? await logisticAccuracy(train, valid, classes) : undefined,
   };
+}
+
+/** Rows that are read at once. */
+const readAtOnce = 256;
+
+function batchesOf(rows: Rows): AsyncIterable<Float32Array> {
+  return rows.batches({ order: inOrder(rows.count), batchSize: readAtOnce, epoch: 0 });
+}
+
+async function wholeOf(rows: Rows): Promise<Float32Array> {
+  if (rows.memory) return rows.memory;
+  const all = new Float32Array(rows.count * rows.width);
+  let at = 0;
+  for await (const batch of batchesOf(rows)) {
+    all.set(batch, at);
+    at += batch.length;
+  }
+  return all;
+}
+
+async function logisticAccuracy(
+  train: Labelled,
+  valid: Labelled,
+  classes: number,
+): Promise<number> {
+  const { width } = train.rows;
+  const features = await wholeOf(train.rows);
+  const { predict } = fitLogistic({ features, labels: train.labels, width }, { classes });
+  const found: number[] = [];
+  for await (const batch of batchesOf(valid.rows)) found.push(...predict(batch));
+  return shareOf(Array.from(valid.labels), (label, row) => found[row] === label);
 }
 
 function majorityAccuracy(
@@ -44,20 +87,45 @@ function majorityAccuracy(
 /**
  * Share of rows whose class most of the k training rows with the greatest cosine have.
  *
- * Of equally many, the class of the nearest counts, and of equally near ones the earlier.
+ * Of equally many, the class of the nearest counts, and of equally near ones the earlier. Memory: `valid`, and a batch.
  */
-export function nearestAccuracy(train: LabelledRows, valid: LabelledRows, k: number): number {
-  const [known, asked] = [unitRows(train), unitRows(valid)];
-  const { width } = train;
-  return shareOf(Array.from(valid.labels), (label, row) => {
-    const query = asked.subarray(row * width, (row + 1) * width);
-    return votedClass(nearestRows(known, query, k), train.labels) === label;
-  });
+export async function nearestAccuracy(
+  train: Labelled,
+  valid: Labelled,
+  k: number,
+): Promise<number> {
+  const { width } = train.rows;
+  const asked = unitRows(await wholeOf(valid.rows), width);
+  const best = Array.from({ length: valid.rows.count }, (): Near[] => []);
+  let first = 0;
+  for await (const batch of batchesOf(train.rows)) {
+    const known = unitRows(batch, width);
+    best.forEach((near, row) => {
+      lookThrough(known, asked.subarray(row * width, (row + 1) * width), { near, first, k });
+    });
+    first += batch.length / width;
+  }
+  return shareOf(
+    Array.from(valid.labels),
+    (label, row) =>
+      votedClass(
+        (best[row] ?? []).map((each) => each.row),
+        train.labels,
+      ) === label,
+  );
 }
 
-/** Rows of the greatest products, the greatest first. */
-function nearestRows(rows: Float32Array, query: Float32Array, k: number): readonly number[] {
-  const best: { row: number; product: number }[] = [];
+interface Near {
+  readonly row: number;
+  readonly product: number;
+}
+
+/** Puts rows of the greatest products among the nearest ones so far, the greatest first. */
+function lookThrough(
+  rows: Float32Array,
+  query: Float32Array,
+  { near: best, first, k }: { readonly near: Near[]; readonly first: number; readonly k: number },
+): void {
   const width = query.length;
   for (let row = 0; row * width < rows.length; row++) {
     let product = 0;
@@ -65,10 +133,9 @@ function nearestRows(rows: Float32Array, query: Float32Array, k: number): readon
     for (let i = 0; i < width; i++) product += (rows[at + i] ?? 0) * (query[i] ?? 0);
     if (best.length === k && product <= (best.at(-1)?.product ?? 0)) continue;
     const place = best.findIndex((other) => other.product < product);
-    best.splice(place < 0 ? best.length : place, 0, { row, product });
+    best.splice(place < 0 ? best.length : place, 0, { row: first + row, product });
     if (best.length > k) best.pop();
   }
-  return best.map(({ row }) => row);
 }
 
 function votedClass(rows: readonly number[], labels: ArrayLike<number>): number | undefined {
@@ -81,7 +148,7 @@ function votedClass(rows: readonly number[], labels: ArrayLike<number>): number 
   return [...votes.keys()].find((label) => votes.get(label) === highest);
 }
 
-function unitRows({ features, width }: LabelledRows): Float32Array {
+function unitRows(features: Float32Array, width: number): Float32Array {
   const rows = features.slice();
   for (let at = 0; at < rows.length; at += width) {
     const row = rows.subarray(at, at + width);

@@ -1,29 +1,38 @@
 import { ToolkitError } from '../errors.ts';
+import { readCard } from '../onnx/card.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
+import type { LabelledFile } from '../runtime/folder.ts';
+import { imageEnds } from '../runtime/model.ts';
 import { augmentSchema } from './augment/settings.ts';
 import { type FeatureCut, popLayer } from './cut.ts';
 import { arraySource } from './data/arrays.ts';
 import { imageSource } from './data/images.ts';
 import { byAbsolutePath, listSplit, withSoftSamples } from './data/listing.ts';
 import type { DataSource, SourceEvents } from './data/source.ts';
+import type { FileDigests } from './digest.ts';
 import { type HeadActivation, type HeadLayer, parseHead } from './heads/head-text.ts';
 import type { LossName } from './losses.ts';
 import type { TrainOptions } from './options.ts';
 import { cutPoints } from './plan/cut-point.ts';
+import { withSizes } from './plan/fixed-sizes.ts';
 import { networkOf } from './plan/network.ts';
 import { checked } from './plan/text.ts';
 import type { Settings } from './settings.ts';
 import { freeHeadName } from './splice.ts';
 import type { Campaign } from './stage-open.ts';
+import { fittedTo, standardiseSchema } from './standardisation.ts';
 
 /** Reads model, data and head, and decides what is left open. Throws what reading them throws, and OPTION_INVALID. */
 export async function openCampaign(
   options: TrainOptions,
   settings: Settings,
   events: SourceEvents,
+  digests?: FileDigests,
 ): Promise<Campaign & { readonly removed: readonly string[] }> {
-  const base = readModel(options.base);
-  const source = await openSource(options, settings, events);
+  const stored = readModel(options.base);
+  const names = keptNames(stored, options);
+  const source = await openSource({ ...options, names }, settings, events, digests);
+  const base = withSizes(stored, source.sample);
   const end = endOf(base, options.head, options.at);
   const width = lastWidth(base);
   const loss = settings.loss ?? defaultLoss(base, source, end);
@@ -61,10 +70,21 @@ export async function openCampaign(
   };
 }
 
+/** Arrays tell no names of classes: a classifier that keeps its end keeps its own. */
+function keptNames(
+  base: StoredModel,
+  { head, arrays }: TrainOptions,
+): readonly string[] | undefined {
+  if (head !== 'keep' || !arrays || arrays.task === 'regression') return undefined;
+  const { classes } = readCard(base);
+  return classes?.length === lastWidth(base) ? classes : undefined;
+}
+
 function openSource(
-  options: TrainOptions,
+  options: TrainOptions & { readonly names: readonly string[] | undefined },
   settings: Settings,
   events: SourceEvents,
+  digests: FileDigests | undefined,
 ): Promise<DataSource> {
   const { arrays, train, valid, validationSplit: split, provider, threads } = options;
   if (split !== undefined && !(split >= 0 && split < 1)) {
@@ -74,11 +94,13 @@ function openSource(
     if (train !== undefined)
       throw wrong('Folders of pictures and arrays were given, where one is expected');
     if (options.softSamples) throw wrong('Pictures with scores cannot join arrays');
-    const files = { ...arrays, split, isClasses: arrays.task !== 'regression' };
+    if (options.standardise) throw wrong('Pictures are standardised, but arrays were given');
+    const isClasses = arrays.task !== 'regression';
+    const files = { ...arrays, split, isClasses, names: options.names };
     return arraySource(files, { provider, threads }, events);
   }
   if (train === undefined) throw wrong('Neither a folder of pictures nor arrays were given');
-  return openImages(options, { train, valid, split, seed: settings.seed }, events);
+  return openImages(options, { train, valid, split, seed: settings.seed, digests }, events);
 }
 
 async function openImages(
@@ -88,22 +110,23 @@ async function openImages(
     valid,
     split,
     seed,
+    digests,
   }: {
     readonly train: string;
     readonly valid: string | undefined;
     readonly split: number | undefined;
     readonly seed: number;
+    readonly digests: FileDigests | undefined;
   },
   events: SourceEvents,
 ): Promise<DataSource> {
-  const { provider, threads, preprocess, cache, strict, workers, softTargets } = options;
+  const { provider, threads, cache, strict, workers, softTargets } = options;
   const { augmentPasses = 0, featureBatch: batch } = options;
   const augment = options.augment && checked(augmentSchema, options.augment, 'The augmentation');
   const memory = options.memory ?? 4 * 2 ** 30;
   const given = {
     provider,
     threads,
-    preprocess,
     cache,
     strict,
     batch,
@@ -112,10 +135,25 @@ async function openImages(
     seed,
     workers,
     memory,
+    digests,
   };
   const softSamples = byAbsolutePath(options.softSamples ?? new Map());
   const listing = withSoftSamples(await listSplit(train, { valid, split }), softSamples);
-  return imageSource(listing, { ...given, softTargets, softSamples }, events);
+  const own = await preprocessFor(options, listing.train.files);
+  return imageSource(listing, { ...given, preprocess: own, softTargets, softSamples }, events);
+}
+
+/** What is said of the preprocessing, with what the pictures that are learned from say of it. */
+async function preprocessFor(
+  { base, preprocess, standardise, workers }: TrainOptions,
+  files: readonly LabelledFile[],
+): Promise<TrainOptions['preprocess']> {
+  if (standardise === undefined) return preprocess;
+  const wanted = checked(standardiseSchema, standardise, 'The standardisation');
+  const model = readModel(base);
+  const ends = imageEnds(model, readCard(model), preprocess);
+  const found = await fittedTo(files, wanted, { preprocess: ends.preprocess, workers });
+  return { ...preprocess, standardise: found };
 }
 
 interface End extends Pick<FeatureCut, 'at' | 'dropout' | 'removed'> {

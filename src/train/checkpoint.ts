@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ToolkitError } from '../errors.ts';
 import { outputFault, writeOutput } from '../output.ts';
+import type { Baselines } from './baselines.ts';
 import type { StoppingState } from './callbacks/early-stopping.ts';
 import type { PlateauState } from './callbacks/plateau.ts';
 import type { StageRecord } from './epoch.ts';
@@ -23,6 +24,8 @@ export interface Checkpoint {
   readonly stopping: StoppingState;
   readonly plateau: PlateauState;
   readonly history: readonly StageRecord[];
+  /** What an earlier stage measured for comparison. */
+  readonly baselines: Baselines | undefined;
   readonly trainer: TrainerState;
   /** The parameters of the best epoch of the stage, where they are kept. */
   readonly best: ReadonlyMap<string, Float32Array> | undefined;
@@ -71,6 +74,13 @@ const header = z.object({
     factor: z.number(),
   }),
   history: z.array(record),
+  baselines: z
+    .object({
+      majority: z.number(),
+      neighbours: z.number().optional(),
+      logistic: z.number().optional(),
+    })
+    .optional(),
   iteration: z.number().int(),
   hasBest: z.boolean(),
   tensors: z.array(tensorEntry),
@@ -274,6 +284,11 @@ function checkpointOf(
     ...plain,
     stopping: { ...plain.stopping, best: plain.stopping.best },
     plateau: { ...plain.plateau, best: plain.plateau.best },
+    baselines: plain.baselines && {
+      majority: plain.baselines.majority,
+      neighbours: plain.baselines.neighbours,
+      logistic: plain.baselines.logistic,
+    },
     trainer: { iteration, tensors: part('trainer') },
     best: hasBest ? part('best') : undefined,
     learned: part('learned'),

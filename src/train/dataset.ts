@@ -11,7 +11,7 @@ import {
 } from '../runtime/folder.ts';
 import type { FeatureStore, RowPlace } from './cache.ts';
 import type { FeatureCut } from './cut.ts';
-import { fileDigest } from './digest.ts';
+import { FileDigests } from './digest.ts';
 import type { FeatureOptions } from './feature-options.ts';
 import { featureRows, openWork, type Work } from './feature-work.ts';
 import { noImages } from './folders.ts';
@@ -132,7 +132,7 @@ async function listedRows<Row>(
   if (files.length === 0) throw noImages(folder);
   const work = await openWork(model, cut, options);
   try {
-    const digests = await digestsOf(files);
+    const digests = await digestsOf(files, options.digests ?? new FileDigests());
     const wanted = { files, images: digests, width: cut.width };
     const rows = await rowsOf(work, { wanted, keeping }, options);
     const { preprocess } = work.model;
@@ -144,12 +144,15 @@ async function listedRows<Row>(
 }
 
 /** Digest of each file's content; `undefined` for one that cannot be read, which the reading of images will report. */
-async function digestsOf(files: readonly LabelledFile[]): Promise<(string | undefined)[]> {
+async function digestsOf(
+  files: readonly LabelledFile[],
+  known: FileDigests,
+): Promise<(string | undefined)[]> {
   const digests = Array.from<string | undefined>({ length: files.length });
   const waiting = files.entries();
   const worker = async (): Promise<void> => {
     for (const [i, { path }] of waiting) {
-      digests[i] = await fileDigest(path).catch(() => undefined);
+      digests[i] = await known.of(path);
     }
   };
   await Promise.all(Array.from({ length: 8 }, worker));

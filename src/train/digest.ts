@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { neededFor } from '../onnx/edit.ts';
 import type { StoredModel } from '../onnx/read.ts';
 import { FileRanges } from '../onnx/wire.ts';
@@ -32,8 +32,29 @@ export function prefixDigest(model: StoredModel, at: string): string {
 }
 
 /** sha256 of a file's content in hex. Memory: the file. */
-export async function fileDigest(path: string): Promise<string> {
+async function fileDigest(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
+}
+
+/** Digests of files, each read once as long as its size and time stay the same. */
+export class FileDigests {
+  readonly #known = new Map<string, { readonly stamp: string; readonly digest: string }>();
+
+  /** sha256 of a file's content in hex; `undefined` for one that cannot be read. */
+  async of(path: string): Promise<string | undefined> {
+    try {
+      const { size, mtimeMs, ino } = await stat(path);
+      const stamp = `${size} ${mtimeMs} ${ino}`;
+      const known = this.#known.get(path);
+      if (known?.stamp === stamp) return known.digest;
+      const digest = await fileDigest(path);
+      this.#known.set(path, { stamp, digest });
+      return digest;
+    } catch {
+      // Whoever reads the file for what is in it says what is wrong with it.
+      return undefined;
+    }
+  }
 }

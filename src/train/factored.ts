@@ -22,9 +22,7 @@ const largeKernel = 2 ** 22;
 export function takeFactors(graph: GraphBuilder, gradient: Value): FactorNames | undefined {
   const [rows, columns] = gradient.shape;
   if (typeof rows !== 'number' || typeof columns !== 'number') return undefined;
-  if (rows * columns < largeKernel || rows % productRows > 0 || columns % productColumns > 0) {
-    return undefined;
-  }
+  if (!isLarge(rows, columns)) return undefined;
   const at = graph.nodes.findIndex(({ outputs }) => outputs[0].name === gradient.name);
   const node = graph.nodes[at];
   if (!node || !isProduct(node)) return undefined;
@@ -38,6 +36,29 @@ export function takeFactors(graph: GraphBuilder, gradient: Value): FactorNames |
     rows,
     columns,
   };
+}
+
+/** Whether rows and columns are those of a kernel whose gradient is worth being kept as its factors, and can be. */
+function isLarge(rows: number, columns: number): boolean {
+  return (
+    rows * columns >= largeKernel && rows % productRows === 0 && columns % productColumns === 0
+  );
+}
+
+/** Whether `takeFactors` will find the gradient of a weight to be such a product, seen before there is a gradient. */
+export function willHaveFactors(graph: GraphBuilder, weight: string): boolean {
+  const [rows = 0, columns = 0, ...more] = graph.initializers.get(weight)?.shape ?? [];
+  if (more.length > 0 || !isLarge(rows, columns)) return false;
+  const users = graph.nodes.filter(({ inputs }) => inputs.some((x) => x?.name === weight));
+  const [only] = users;
+  return only !== undefined && users.length === 1 && isPlainKernel(only, weight);
+}
+
+/** Whether a node computes x · weight, and no more than a bias is added. */
+function isPlainKernel(node: Node, weight: string): boolean {
+  if (!isGemm(node) || node.inputs[1].name !== weight) return false;
+  const { transA = 0, transB = 0, alpha = 1 } = node.attributes;
+  return transA === 0 && transB === 0 && alpha === 1;
 }
 
 /** x [n, columns] as [columns / width, n, width]. */

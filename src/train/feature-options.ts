@@ -1,6 +1,7 @@
 import type { BatchOptions, ImageBatch } from '../runtime/batches.ts';
 import type { LabelledFile, SkippedFile } from '../runtime/folder.ts';
 import type { LoadOptions } from '../runtime/model.ts';
+import type { FileDigests } from './digest.ts';
 
 /** How pictures are changed before they go through the model. */
 export interface FeatureVariant {
@@ -24,6 +25,8 @@ export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads'
   readonly batch?: number | undefined;
   /** An image that cannot be read is an error instead of being passed over. Default false. */
   readonly strict?: boolean | undefined;
+  /** What is known of files already. */
+  readonly digests?: FileDigests | undefined;
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   readonly onProgress?: ((progress: FeatureProgress) => void) | undefined;
 }

@@ -8,6 +8,7 @@ import { gathering } from './gradients/gathering.ts';
 import { matrices } from './gradients/matrices.ts';
 import { normalisations } from './gradients/normalisations.ts';
 import { pooling } from './gradients/pooling.ts';
+import { recurrent } from './gradients/recurrent.ts';
 import { reductions } from './gradients/reductions.ts';
 import { resizing } from './gradients/resizing.ts';
 import type { GradientRules } from './gradients/rule.ts';
@@ -32,6 +33,7 @@ export const gradients: GradientRules = {
   ...gathering,
   ...resizing,
   ...einsum,
+  ...recurrent,
 };
 
 /** Operators whose output does not change with small changes of the input: the walk ends there, and misses no rule. */

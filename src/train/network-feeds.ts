@@ -1,6 +1,5 @@
-import type { GraphBuilder } from '../onnx/graph.ts';
 import type { Tensor } from '../runtime/session.ts';
-import { dtypeBytes, sizeOf, type TensorSource } from '../tensor.ts';
+import { type Shape, sizeOf, type Value } from '../tensor.ts';
 import type { NetworkGraph } from './network-graph.ts';
 import { widthOf } from './network-loss.ts';
 import { dropoutMask, streamSeed } from './random.ts';
@@ -21,7 +20,7 @@ export function batchFeeds({ feeds }: NetworkGraph, batch: Batch): Record<string
   const { count, targets, weights = new Float32Array(count).fill(1) } = batch;
   const inputs = feeds.inputs.map(({ name, shape, dtype }, i): [string, Tensor] => [
     name,
-    inputTensor([count, ...shape.slice(1).map(Number)], batch.inputs[i], dtype),
+    inputTensor(sizesOf(shape, count, batch.inputs[i]), batch.inputs[i], dtype),
   ]);
   const target: Tensor =
     targets instanceof BigInt64Array
@@ -37,15 +36,39 @@ export function batchFeeds({ feeds }: NetworkGraph, batch: Batch): Record<string
 /** The masks of a step; equal seeds give equal masks. */
 export function maskFeeds(
   { feeds }: NetworkGraph,
-  count: number,
+  batch: Batch,
   seed: number,
 ): Record<string, Tensor> {
+  const sizes = openSizes(feeds.inputs, batch);
   return Object.fromEntries(
-    feeds.masks.map(({ input, shape, rate }, i): [string, Tensor] => {
-      const data = dropoutMask(streamSeed(seed, `dropout ${i}`), count * sizeOf(shape), rate);
-      return [input, { dtype: 'bool', shape: [count, ...shape], data }];
+    feeds.masks.map(({ input, shape: dims, rate }, i): [string, Tensor] => {
+      const shape = dims.map((dim, axis) => {
+        if (typeof dim === 'number') return dim;
+        return sizes.get(dim) ?? (axis === 0 ? batch.count : 0);
+      });
+      const data = dropoutMask(streamSeed(seed, `dropout ${i}`), sizeOf(shape), rate);
+      return [input, { dtype: 'bool', shape, data }];
     }),
   );
+}
+
+/** The sizes of a batch that a graph's inputs leave open, by their names there. */
+function openSizes(inputs: readonly Value[], batch: Batch): ReadonlyMap<string, number> {
+  return new Map(
+    inputs.flatMap(({ shape }, i) => {
+      const sizes = sizesOf(shape, batch.count, batch.inputs[i]);
+      return shape.flatMap((dim, axis) =>
+        typeof dim === 'string' ? [[dim, sizes[axis] ?? 0] as const] : [],
+      );
+    }),
+  );
+}
+
+/** The shape of `count` rows; a size that the graph leaves open, such as the number of steps, follows from the rows. */
+function sizesOf(shape: Shape, count: number, rows: Float32Array | undefined): readonly number[] {
+  const dims = shape.slice(1).map(Number);
+  const known = dims.reduce((size, dim) => (Number.isNaN(dim) ? size : size * dim), count);
+  return [count, ...dims.map((dim) => (Number.isNaN(dim) ? (rows?.length ?? 0) / known : dim))];
 }
 
 /** Rows of a network's input, which may be class or word numbers. */
@@ -58,21 +81,6 @@ function inputTensor(
   if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(rows, BigInt) };
   if (dtype === 'int32') return { dtype, shape, data: Int32Array.from(rows) };
   return { dtype: 'float32', shape, data: rows };
-}
-
-/** All numbers of a weight of a graph, in an array of their own or in a given one of that length. */
-export function numbersFrom(graph: GraphBuilder, name: string, into?: Float32Array): Float32Array {
-  const source: TensorSource | undefined = graph.initializers.get(name);
-  if (source?.dtype !== 'float32') throw new Error(`Bug: "${name}" is no float32 weight`);
-  const numbers = into ?? new Float32Array(sizeOf(source.shape));
-  const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-  let at = 0;
-  for (const chunk of source.chunks()) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  if (at !== numbers.length * dtypeBytes.float32) throw new Error(`Bug: "${name}" was cut short`);
-  return numbers;
 }
 
 /** A scalar to feed. */

@@ -2,17 +2,18 @@ import { ToolkitError } from '../errors.ts';
 import { GraphBuilder, type Node } from '../onnx/graph.ts';
 import type { OpType } from '../onnx/ops.ts';
 import type { Provider } from '../runtime/providers.ts';
-import { byteLengthOf, type Value } from '../tensor.ts';
+import { byteLengthOf, type Shape, type Value } from '../tensor.ts';
 import { type BatchStatistics, normaliseByBatch } from './batch-statistics.ts';
 import type { Unit } from './lowering/form.ts';
 import { lowerings } from './lowering.ts';
 import type { NetworkPlan } from './network-plan.ts';
+import { oneBias } from './recurrent-parameters.ts';
 
 /** A mask that is fed at each step. */
 export interface MaskInput {
   readonly input: string;
-  /** Numbers a row. */
-  readonly shape: readonly number[];
+  /** The batch and other sizes that the graph leaves open have the names that they have in its inputs. */
+  readonly shape: Shape;
   readonly rate: number;
 }
 
@@ -121,7 +122,9 @@ function restoreConstants(graph: GraphBuilder, values: Map<string, Value>): void
 
 function rebuildNode(state: Rebuilding, node: Node): void {
   const { graph, values, plan } = state;
-  const inputs = node.inputs.map((input) => input && valueOf(values, input.name));
+  const stored = node.inputs.map((input) => input && valueOf(values, input.name));
+  const bias = state.isTraining && oneBias(state, node, stored[3]);
+  const inputs = bias ? stored.with(3, bias) : stored;
   const by = plan.batchNormalization;
   if (state.isTraining && by && by !== 'frozen' && isByBatch(node, by)) {
     const { y, statistics } = normaliseByBatch(graph, { node, inputs, by });
@@ -188,8 +191,7 @@ function dropped(
   const site = isTraining && plan.dropout?.find(({ at, rate }) => at === name && rate > 0);
   if (!site) return value;
   const mask = graph.input(`${name}:kept`, 'bool', value.shape);
-  const shape = value.shape.slice(1).map(Number);
-  masks.push({ input: mask.name, shape, rate: site.rate });
+  masks.push({ input: mask.name, shape: value.shape, rate: site.rate });
   const grown = graph.add('Mul', [value, graph.floats('grown', [1 / (1 - site.rate)])]);
   return graph.add('Where', [mask, grown, graph.floats('zero', [0])]);
 }

@@ -1,19 +1,14 @@
 import { ToolkitError } from '../errors.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { openSession, type Session, type SessionOptions, type Tensor } from '../runtime/session.ts';
-import {
-  type Batch,
-  batchFeeds,
-  maskFeeds,
-  numbersFrom,
-  numbersOf,
-  scalar,
-} from './network-feeds.ts';
+import { type Batch, batchFeeds, maskFeeds, numbersOf, scalar } from './network-feeds.ts';
 import { evaluationGraphOf, type NetworkGraph, type StepForm, stepGraph } from './network-graph.ts';
 import { isForPieces, parameterSize, piecesOf } from './network-pieces.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { statisticsOf } from './network-rebuild.ts';
 import type { PieceUpdate } from './piece-update.ts';
+import { withDirections } from './recurrent-parameters.ts';
+import { numbersFrom } from './weight-numbers.ts';
 
 /** What a step saw, before its own update. */
 export interface StepMeasures {
@@ -53,9 +48,10 @@ export interface NetworkOptions extends Pick<SessionOptions, 'provider' | 'threa
  * Throws GRADIENT_MISSING, OPTION_INVALID, ONNX_VALUE_UNKNOWN and what `openSession` throws.
  */
 export async function openNetworkTraining(
-  plan: NetworkPlan,
+  given: NetworkPlan,
   options: NetworkOptions = {},
 ): Promise<NetworkTraining> {
+  const plan = withDirections(given);
   const provider = options.provider ?? 'cpu';
   const update = options.update ?? (provider === 'cpu' && isForPieces(plan) ? 'pieces' : 'graph');
   const step = stepGraph(plan, { provider, update });
@@ -141,7 +137,7 @@ export class NetworkTraining {
     const scale = 1 / this.#divisor(batch);
     const feeds = {
       ...batchFeeds(step, batch),
-      ...maskFeeds(step, batch.count, seed),
+      ...maskFeeds(step, batch, seed),
       ...this.#fixedFeeds(step.feeds.fed),
       [step.feeds.scale]: scalar(scale),
       ...(!pieces && {

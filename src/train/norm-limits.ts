@@ -20,7 +20,14 @@ export function limitNorms(
 ): readonly Float32Array[] {
   const gradients = all.map(withPenalties);
   if (globalClipnorm !== undefined) limit(gradients, globalClipnorm);
-  if (clipnorm !== undefined) for (const gradient of gradients) limit([gradient], clipnorm);
+  if (clipnorm === undefined) return gradients;
+  for (const [i, gradient] of gradients.entries()) {
+    const { tensors = 1 } = all[i]?.settings ?? {};
+    const size = gradient.length / tensors;
+    for (let at = 0; at < tensors; at++) {
+      limit([gradient.subarray(at * size, (at + 1) * size)], clipnorm);
+    }
+  }
   return gradients;
 }
 

@@ -3,6 +3,7 @@ import type { AugmentationOptions } from './augment/settings.ts';
 import type { TrainEvent } from './events.ts';
 import type { FeatureOptions } from './feature-options.ts';
 import type { TrainSettings } from './settings.ts';
+import type { StandardiseOptions } from './standardisation.ts';
 
 /** NumPy files instead of folders of pictures. */
 export interface ArrayOptions {
@@ -53,6 +54,8 @@ export interface TrainOptions
   readonly head?: string | undefined;
   /** Overrules parts of the card; `rescale` among them. */
   readonly preprocess?: Partial<Preprocess> | undefined;
+  /** Brings pictures to mean 0 and deviation 1, those to predict too: the new model says so. */
+  readonly standardise?: StandardiseOptions | undefined;
   /** Random changes of the training pictures. */
   readonly augment?: AugmentationOptions | undefined;
   /** So many changed passes are computed once and kept. Default 0: pictures change in each epoch. */

@@ -1,15 +1,20 @@
-import { rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { z } from 'zod';
 import { ToolkitError } from '../errors.ts';
 import { readCard } from '../onnx/card.ts';
 import { readModel } from '../onnx/read.ts';
 import { listImages, type SkippedFile } from '../runtime/folder.ts';
 import { loadModel } from '../runtime/model.ts';
 import { predict } from '../runtime/predict.ts';
+import type { Baselines } from './baselines.ts';
+import { identityOf } from './callbacks/saving.ts';
+import { openCampaign } from './campaign.ts';
 import { listSplit } from './data/listing.ts';
-import { fileDigest } from './digest.ts';
+import { FileDigests } from './digest.ts';
 import type { TrainOptions } from './options.ts';
-import { checkTargets, type TrainResult, train } from './train.ts';
+import { checkedSettings } from './settings.ts';
+import { checkTargets, type TrainResult, trainKnowing } from './train.ts';
 
 /** Scores of pictures, by absolute path. */
 type Scores = ReadonlyMap<string, readonly number[]>;
@@ -61,25 +66,34 @@ export async function trainWithPseudoLabels(
 ): Promise<TrainResult> {
   const { output, onEvent } = options;
   await checkTargets(options);
-  const known = await knownPictures(options);
-  const teacher = `${output}.teacher.onnx`;
+  const digests = new FileDigests();
+  const known = await knownPictures(options, digests);
+  const teacher: Teacher = { path: `${output}.teacher.onnx`, mark: `${output}.teacher.txt` };
+  const identity = await identityFor(options);
+  const isDone = options.resume === true && (await isFirstRoundDone(teacher, identity));
   const passedOver: SkippedFile[] = [];
   try {
-    const first = await firstRound(options, teacher);
-    const { unlabelled, skipped } = await unlabelledIn(folder, known);
+    if (!isDone) await firstRound(options, { teacher, identity, digests });
+    const { unlabelled, skipped } = await unlabelledIn(folder, known, digests);
     const onSkip = (skip: SkippedFile): void => {
       passedOver.push(skip);
       onEvent?.({ kind: 'skip', part: 'train', ...skip });
     };
     for (const skip of skipped) onSkip(skip);
-    const softSamples = await scored(options, { teacher, folder, unlabelled, onSkip });
-    const result = await train({ ...options, softSamples, baselines: false });
-    await rm(teacher, { force: true });
-    return { ...result, baselines: first?.baselines, skipped: [...result.skipped, ...passedOver] };
+    const softSamples = await scored(options, {
+      teacher: teacher.path,
+      folder,
+      unlabelled,
+      onSkip,
+    });
+    const result = await trainKnowing({ ...options, softSamples, baselines: false }, digests);
+    const baselines = baselinesIn(teacher.path);
+    await remove(teacher);
+    return { ...result, baselines, skipped: [...result.skipped, ...passedOver] };
   } catch (error) {
     // An interrupted training goes on with it.
     const isKept = error instanceof ToolkitError && keeping.has(error.code);
-    if (!isKept) await rm(teacher, { force: true });
+    if (!isKept) await remove(teacher);
     throw error;
   }
 }
@@ -87,28 +101,94 @@ export async function trainWithPseudoLabels(
 /** Faults after which the first result is still wanted, or is another training's. */
 const keeping: ReadonlySet<string> = new Set(['TRAINING_INTERRUPTED', 'OUTPUT_EXISTS']);
 
-/** Trains without the pictures that have no class; a resumed training may have done so. */
+/** The first result, and the file that says of which training it is. */
+interface Teacher {
+  readonly path: string;
+  readonly mark: string;
+}
+
+async function remove({ path, mark }: Teacher): Promise<void> {
+  await rm(path, { force: true });
+  await rm(mark, { force: true });
+}
+
+/** What the first round depends on. */
+async function identityFor(options: TrainOptions): Promise<string> {
+  const silent = { onSkip: () => undefined, onProgress: () => undefined };
+  // What the pictures are standardised by follows from them, and need not be found once more.
+  const { standardise = null } = options;
+  const plain = { ...options, standardise: undefined };
+  const campaign = await openCampaign(plain, checkedSettings(plain), silent);
+  return `${identityOf(campaign)} ${JSON.stringify(standardise)}`;
+}
+
+/** Whether the first result is there already. Throws OPTION_INVALID where it is another training's. */
+async function isFirstRoundDone({ path, mark }: Teacher, identity: string): Promise<boolean> {
+  const isThere = (await stat(path).catch(() => undefined)) !== undefined;
+  const found = await readFile(mark, 'utf8').catch(() => undefined);
+  if (!isThere || found === undefined) return false;
+  if (found === identity) return true;
+  throw new ToolkitError(
+    'OPTION_INVALID',
+    'The first result that is kept is of another training: model, data or plan are not the same',
+    {
+      where: { file: path },
+      hint: 'Go on with the same options, or remove the file and begin anew.',
+    },
+  );
+}
+
+/** Trains without the pictures that have no class. */
 async function firstRound(
   options: TrainOptions,
-  teacher: string,
-): Promise<TrainResult | undefined> {
-  const { checkpoints = {}, resume, onEvent } = options;
-  const isDone = resume === true && (await stat(teacher).catch(() => undefined)) !== undefined;
-  if (isDone) return undefined;
+  {
+    teacher,
+    identity,
+    digests,
+  }: {
+    readonly teacher: Teacher;
+    readonly identity: string;
+    readonly digests: FileDigests;
+  },
+): Promise<void> {
+  const { checkpoints = {}, onEvent } = options;
   const folder = checkpoints === false ? undefined : checkpoints.folder;
   const own =
     folder === undefined ? checkpoints : { ...checkpoints, folder: join(folder, 'teacher') };
-  return train({
-    ...options,
-    output: teacher,
-    history: undefined,
-    checkpoints: own,
-    onEvent: (event) => event.kind !== 'done' && onEvent?.(event),
-  });
+  // What is there without its mark was being written when the process ended.
+  if (options.resume === true) await remove(teacher);
+  await trainKnowing(
+    {
+      ...options,
+      output: teacher.path,
+      history: undefined,
+      checkpoints: own,
+      onEvent: (event) => event.kind !== 'done' && onEvent?.(event),
+    },
+    digests,
+  );
+  await writeFile(teacher.mark, identity);
+}
+
+const measured = z.object({
+  baselines: z.object({
+    majority: z.number(),
+    neighbours: z.number().optional(),
+    logistic: z.number().optional(),
+  }),
+});
+
+/** What the first round measured, as its result says. */
+function baselinesIn(path: string): Baselines | undefined {
+  const found = measured.safeParse(readCard(readModel(path)).history).data?.baselines;
+  return found && { ...found, neighbours: found.neighbours, logistic: found.logistic };
 }
 
 /** Digests of the pictures that have a class: what they are for. Throws OPTION_INVALID where there is no folder of them. */
-async function knownPictures(options: TrainOptions): Promise<ReadonlyMap<string, string>> {
+async function knownPictures(
+  options: TrainOptions,
+  digests: FileDigests,
+): Promise<ReadonlyMap<string, string>> {
   const { train: folder, valid, validationSplit: split } = options;
   if (folder === undefined) {
     throw new ToolkitError('OPTION_INVALID', 'Pseudo-labels need pictures, but arrays were given', {
@@ -119,7 +199,7 @@ async function knownPictures(options: TrainOptions): Promise<ReadonlyMap<string,
   const known = new Map<string, string>();
   const add = async (files: readonly { readonly path: string }[], words: string): Promise<void> => {
     for (const { path } of files) {
-      const digest = await fileDigest(path).catch(() => undefined);
+      const digest = await digests.of(path);
       if (digest !== undefined) known.set(digest, words);
     }
   };
@@ -131,12 +211,13 @@ async function knownPictures(options: TrainOptions): Promise<ReadonlyMap<string,
 async function unlabelledIn(
   folder: string,
   known: ReadonlyMap<string, string>,
+  digests: FileDigests,
 ): Promise<{ readonly unlabelled: readonly string[]; readonly skipped: readonly SkippedFile[] }> {
   const { files, skipped } = await listImages([folder]);
   const unlabelled: string[] = [];
   const passedOver = [...skipped];
   for (const path of files) {
-    const reason = known.get(await fileDigest(path).catch(() => ''));
+    const reason = known.get((await digests.of(path)) ?? '');
     if (reason === undefined) unlabelled.push(path);
     else passedOver.push({ path, reason });
   }

@@ -42,7 +42,7 @@ export async function findRate(options: TrainOptions): Promise<RateCurve> {
       options.onEvent?.({ kind: 'features', part, stage: 1, ...progress }),
   });
   const stepwise = { ...campaign, isStepwise: true };
-  const [planned] = plannedStages(campaign.network, settings.stages, campaign.source);
+  const [planned] = plannedStages(campaign.network, settings.stages, campaign);
   if (!planned) throw new Error('Bug: a plan has a stage');
   const open = await openStage(stepwise, { number: 0, planned }, new Map());
   try {

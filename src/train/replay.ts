@@ -126,8 +126,10 @@ function copyNode(
 ): readonly [Value, ...Value[]] {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any operator but Loop and Scan, which isKnownOp refuses, takes this way
   const op = node.op as Exclude<OpType, 'Loop' | 'Scan'>;
+  const own = name || (outputs.find(Boolean) ?? op);
   return graph.copy(
-    { op, name: name || (outputs[0] ?? op), outputs },
+    // What a file has no name for, as nobody uses it there, a gradient may.
+    { op, name: own, outputs: outputs.map((output, i) => output || `${own}_out${i}`) },
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the file is a valid model, so it has the operator's inputs
     node.inputs as never,
     node.attributes,

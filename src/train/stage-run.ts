@@ -193,11 +193,11 @@ class Standing {
     if (this.#run.signal?.aborted !== true) return;
     if (!isSaved) await this.#save();
     const done = this.#progress.step > 0 ? ` at step ${this.#progress.step}` : '';
-    throw new ToolkitError(
-      'TRAINING_INTERRUPTED',
-      `Training was interrupted in stage ${this.#run.stage + 1}, epoch ${this.#epoch}${done}`,
-      { hint: 'All of it is saved: the same command with --resume goes on from here.' },
-    );
+    const stage = this.#run.stage + 1;
+    const when = this.isOver ? `after stage ${stage}` : `in stage ${stage}, epoch ${this.#epoch}`;
+    throw new ToolkitError('TRAINING_INTERRUPTED', `Training was interrupted ${when}${done}`, {
+      hint: 'All of it is saved: the same command with --resume goes on from here.',
+    });
   }
 
   #save(): Promise<void> {

@@ -1,7 +1,5 @@
 import { resolve } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import { cardMetadata } from '../onnx/card.ts';
-import { spliceModel } from '../onnx/edit.ts';
 import { checkTarget } from '../output.ts';
 import type { SkippedFile } from '../runtime/folder.ts';
 import { type Baselines, baselinesOf } from './baselines.ts';
@@ -10,14 +8,16 @@ import { openSaving, type Saving } from './callbacks/saving.ts';
 import { openCampaign } from './campaign.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Prepared, SourceEvents } from './data/source.ts';
+import { FileDigests } from './digest.ts';
 import type { StageRecord } from './epoch.ts';
 import type { TrainOptions } from './options.ts';
-import { type Learned, learnedHead } from './plan/network.ts';
+import type { Learned } from './plan/network.ts';
 import { type PlannedStage, plannedStages } from './plan/report.ts';
 import { historyOf, type Report } from './report.ts';
 import { checkedSettings } from './settings.ts';
-import { type Campaign, type OpenStage, openStage, replacements } from './stage-open.ts';
+import { type OpenStage, openStage } from './stage-open.ts';
 import { runStage, type StageResult } from './stage-run.ts';
+import { writeTuned } from './write-tuned.ts';
 
 /** A fine-tuned model. */
 export interface TrainResult {
@@ -41,13 +41,22 @@ export interface TrainResult {
  * unless some epoch went well. Throws DATASET_EMPTY, DATASET_CLASSES, TRAINING_DIVERGED, TRAINING_INTERRUPTED,
  * OPTION_INVALID, OUTPUT_EXISTS, GRADIENT_MISSING, and what `popLayer`, `extractFeatures` and `splice` throw.
  */
-export async function train(options: TrainOptions): Promise<TrainResult> {
+export function train(options: TrainOptions): Promise<TrainResult> {
+  return trainKnowing(options, new FileDigests());
+}
+
+/** The same, where some pictures may have been read before. */
+export async function trainKnowing(
+  options: TrainOptions,
+  digests: FileDigests,
+): Promise<TrainResult> {
   const settings = checkedSettings(options);
   await checkTargets(options);
   const skipped = new Map<string, SkippedFile>();
   const told = { stage: 1 };
-  const campaign = await openCampaign(options, settings, sourceEvents(options, skipped, told));
-  const stages = plannedStages(campaign.network, settings.stages, campaign.source);
+  const events = sourceEvents(options, skipped, told);
+  const campaign = await openCampaign(options, settings, events, digests);
+  const stages = plannedStages(campaign.network, settings.stages, campaign);
   announce(options, campaign, stages);
   const saving = await openSaving(options, campaign);
   const course = new Course(options, campaign, saving);
@@ -134,6 +143,7 @@ class Course {
     if (!found) return;
     this.#learned = found.learned;
     this.#records = found.history;
+    this.#baselines = found.baselines;
     const { stage, epoch, progress } = found;
     options.onEvent?.({ kind: 'resumed', stage: stage + 1, epoch, step: progress.step });
   }
@@ -149,7 +159,7 @@ class Course {
       this.#data ??= open.prepared;
       const result = await this.#run(open, { number, planned, found });
       this.#learned = new Map([...this.#learned, ...result.parameters]);
-      this.#measureBaselines(planned, open);
+      await this.#measureBaselines(planned, open);
       if (result.ended) onEvent?.({ kind: 'ended', stage: number + 1, why: result.ended });
       return result.ended !== 'diverged';
     } finally {
@@ -198,7 +208,12 @@ class Course {
       signal,
       isSaveDue: this.#saving.isDue,
       save: (state, records) =>
-        this.#saving.save({ ...state, history: [...before, ...records], learned: this.#learned }),
+        this.#saving.save({
+          ...state,
+          history: [...before, ...records],
+          learned: this.#learned,
+          baselines: this.#baselines,
+        }),
       onEpoch: async (record) => {
         this.#records = [...this.#records, record];
         await writeGrowing(history, this.#records);
@@ -208,18 +223,19 @@ class Course {
     return result;
   }
 
-  /** On the features that the head sees, when they are in memory anyway. */
-  #measureBaselines({ part }: PlannedStage, { train: examples, valid, prepared }: OpenStage): void {
+  /** On the features that the head sees, when they are kept anyway. */
+  async #measureBaselines(
+    { part }: PlannedStage,
+    { train: examples, valid, prepared }: OpenStage,
+  ): Promise<void> {
     const { network, source } = this.#campaign;
     const [known, asked] = [prepared.train.labels, prepared.valid?.labels];
     const isWanted = this.#options.baselines !== false && !this.#baselines;
     if (!isWanted || part.cut.name !== network.at || !known || !asked || !source.classes) return;
-    const [from, to] = [examples.rows.memory, valid?.rows.memory];
-    if (!from || !to) return;
-    const { width } = part.cut;
-    this.#baselines = baselinesOf(
-      { features: from, labels: known, width },
-      { features: to, labels: asked, width },
+    if (!examples.rows.isKept || valid?.rows.isKept !== true) return;
+    this.#baselines = await baselinesOf(
+      { rows: examples.rows, labels: known },
+      { rows: valid.rows, labels: asked },
       { classes: source.classes.length },
     );
     this.#options.onEvent?.({ kind: 'baselines', ...this.#baselines });
@@ -265,35 +281,4 @@ class Course {
       softSamples: this.#options.softSamples,
     });
   }
-}
-
-interface Writing {
-  readonly output: string;
-  readonly force: boolean | undefined;
-  readonly report: Report;
-  readonly preprocess: Prepared['preprocess'];
-}
-
-/** The base with what it learned, and the head behind it. */
-function writeTuned(
-  { network, source }: Campaign,
-  learned: Learned,
-  { output, force, report, preprocess }: Writing,
-): Promise<{ readonly bytes: number }> {
-  const { base, at, records } = network;
-  const card = {
-    ...(source.classes && { classes: [...source.classes] }),
-    ...(preprocess && { preprocess }),
-    ...(records && { layers: [...records] }),
-    history: report,
-  };
-  return spliceModel(base, output, {
-    at,
-    head: learnedHead(network, learned),
-    metadata: cardMetadata(card),
-    // Numbers that are predicted have no class names, though the base may have had.
-    withdrawn: source.classes ? [] : ['graft.classes'],
-    replaced: replacements(base, learned, at),
-    force,
-  });
 }

@@ -27,6 +27,8 @@ export interface ParameterSettings {
   readonly l2?: number | undefined;
   /** Whether the optimizer's weight decay takes of it; true by default. */
   readonly decay?: boolean | undefined;
+  /** How many tensors of Keras lie one behind the other in it, each with a norm of its own; 1 by default. */
+  readonly tensors?: number | undefined;
 }
 
 /**
@@ -39,7 +41,10 @@ export function applyOptimizer(
   trainable: Trainable,
 ): { readonly parameters: readonly Value[]; readonly slots: readonly Value[] } {
   const { parameters, slots, rate, iteration, settings = [] } = trainable;
-  const clipped = clipGradients(graph, optimizer, withPenalties(graph, trainable));
+  const clipped = clipGradients(graph, optimizer, {
+    gradients: withPenalties(graph, trainable),
+    settings,
+  });
   const decayed = decayedRate(graph, optimizer, rate, iteration);
   const count = graph.add('Add', [iteration, graph.floats('one', [1])]);
   const width = optimizer.slots.length;
@@ -108,18 +113,24 @@ function decayedRate(
 function clipGradients(
   graph: GraphBuilder,
   { clipnorm, globalClipnorm, clipvalue }: Optimizer,
-  gradients: readonly (Value | undefined)[],
+  {
+    gradients,
+    settings,
+  }: {
+    readonly gradients: readonly (Value | undefined)[];
+    readonly settings: readonly ParameterSettings[];
+  },
 ): readonly (Value | undefined)[] {
   const known = gradients.filter((gradient) => gradient !== undefined);
   const together = globalClipnorm === undefined ? undefined : normOf(graph, known);
-  return gradients.map((gradient) => {
+  return gradients.map((gradient, i) => {
     if (!gradient) return undefined;
     let clipped = gradient;
     if (together && globalClipnorm !== undefined) {
       clipped = limited(graph, gradient, together, globalClipnorm);
     }
     if (clipnorm !== undefined) {
-      clipped = limited(graph, gradient, normOf(graph, [gradient]), clipnorm);
+      clipped = limited(graph, gradient, normsOf(graph, gradient, settings[i]?.tensors), clipnorm);
     }
     if (clipvalue === undefined) return clipped;
     const low = graph.floats('clip_low', [-clipvalue]);
@@ -137,6 +148,15 @@ function normOf(graph: GraphBuilder, tensors: readonly Value[]): Value {
     return graph.add('ReduceSum', [graph.add('Mul', [tensor, tensor]), axes], { keepdims: 0 });
   });
   return graph.add('Sqrt', [squares.reduce((sum, square) => graph.add('Add', [sum, square]))]);
+}
+
+/** The L2 norm of a tensor, or that of each of the tensors along its first axis, [n, 1, ...]. */
+function normsOf(graph: GraphBuilder, tensor: Value, tensors = 1): Value {
+  if (tensors === 1) return normOf(graph, [tensor]);
+  const axes = tensor.shape.slice(1).map((_, axis) => axis + 1);
+  const squares = graph.add('Mul', [tensor, tensor]);
+  const sums = graph.add('ReduceSum', [squares, graph.integers('axes', axes)], { keepdims: 1 });
+  return graph.add('Sqrt', [sums]);
 }
 
 /** The tensor scaled down to norm `most` where it is longer. */

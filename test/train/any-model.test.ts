@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { convert } from '../../src/convert/convert.ts';
+import { readCard } from '../../src/onnx/card.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { openSession } from '../../src/runtime/session.ts';
 import { sizeOf } from '../../src/tensor.ts';
@@ -44,6 +46,45 @@ async function writeTargets(path: string, targets: Float32Array): Promise<void> 
 function weight(path: string, name: string): Uint8Array | undefined {
   const tensor = readModel(path).initializers.get(name);
   return tensor?.read(0, sizeOf(tensor.shape)).slice();
+}
+
+describe('train on arrays, with the end that the model has', () => {
+  it('keeps the names of the classes', async () => {
+    const folder = temporaryFolder();
+    const [x, y, output] = ['x.npy', 'y.npy', 'tuned.onnx'].map((name) => join(folder, name));
+    const few = 16;
+    const random = new RandomState(1);
+    const pixels = Float32Array.from({ length: few * 32 * 32 * 3 }, () => random.below(256));
+    await writeFile(x ?? '', npyBytes('<f4', [few, 32, 32, 3], pixels));
+    // Of eight classes only some are among the samples.
+    await writeFile(
+      y ?? '',
+      npyBytes(
+        '<i4',
+        [few],
+        Int32Array.from(pixels.slice(0, few), (v) => v % 3),
+      ),
+    );
+    const base = await named(['nil', 'one', 'two', 'three', 'four', 'five', 'six', 'seven']);
+    const { classes } = await train({
+      base,
+      arrays: { x: x ?? '', y: y ?? '' },
+      output: output ?? '',
+      head: 'keep',
+      stages: [{ train: 'head', epochs: 1 }],
+    });
+    expect(classes?.slice(0, 3)).toEqual(['nil', 'one', 'two']);
+    expect(readCard(readModel(output ?? '')).classes).toEqual(classes);
+    expect(classes?.length).toBe(8);
+  }, 60_000);
+});
+
+/** The small VGG with these names. */
+async function named(classes: readonly string[]): Promise<string> {
+  const path = join(temporaryFolder(), 'named.onnx');
+  const model = fileURLToPath(new URL('../../models/digits_vgg.h5', import.meta.url));
+  await convert(model, { output: path, classes });
+  return path;
 }
 
 const title = hasShared ? '' : ' (skipped: the collection of Keras files is not there)';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ToolkitError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/onnx/graph.ts';
+import type { Value } from '../../src/tensor.ts';
 import { backward } from '../../src/train/backward.ts';
 import { checkDifferences, numbers } from './difference.ts';
 
@@ -55,11 +56,13 @@ describe('backward', () => {
   it('names every operator without a rule at once', () => {
     const graph = new GraphBuilder();
     const a = graph.input('a', 'float32', [2, 3, 4]);
-    const first = graph.add('ReduceProd', [a], { axes: [2], keepdims: 0 });
-    const loss = graph.add('ReduceProd', [graph.add('Relu', [first])], { axes: [1], keepdims: 0 });
+    const places = graph.integers('places', Array<number>(24).fill(0), [2, 3, 4]);
+    const added = (value: Value) =>
+      graph.add('ScatterElements', [value, places, value], { axis: 0, reduction: 'add' });
+    const loss = added(graph.add('Relu', [added(a)]));
     const run = () => backward(graph, { loss, seed: loss, targets: [a] });
     expect(run).toThrow(
-      'No gradient is known for ReduceProd (loss ← ReduceProd_1 ← Relu ← ReduceProd); ReduceProd (loss ← ReduceProd_1)',
+      'No gradient is known for ScatterElements (loss ← ScatterElements_1 ← Relu ← ScatterElements); ScatterElements (loss ← ScatterElements_1)',
     );
     expect(run).toThrow(ToolkitError);
   });
@@ -68,7 +71,8 @@ describe('backward', () => {
     const graph = new GraphBuilder();
     const a = graph.input('a', 'float32', [2, 3]);
     const w = graph.input('w', 'float32', [1]);
-    const fixed = graph.add('ReduceProd', [a], { axes: [1], keepdims: 0 });
+    const places = graph.integers('places', [0, 0, 0], [1, 3]);
+    const fixed = graph.add('ScatterElements', [a, places, a], { axis: 0, reduction: 'add' });
     const loss = graph.add('Mul', [fixed, w]);
     const [dw] = backward(graph, { loss, seed: loss, targets: [w] });
     expect(dw?.shape).toEqual([1]);

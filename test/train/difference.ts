@@ -20,7 +20,7 @@ export interface DifferenceCase {
   readonly emit: (graph: GraphBuilder, values: Values) => Value;
 }
 
-type Values = readonly [Value, Value, Value, Value, Value];
+type Values = readonly [Value, Value, Value, Value, Value, Value];
 
 /** Small numbers at least 0.05 from 0 and 0.1 from each other, in a scrambled order that `salt` changes. */
 export function numbers(shape: readonly number[], salt = 0): Float32Array {

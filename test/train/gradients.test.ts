@@ -5,9 +5,10 @@ import { gradients } from '../../src/train/gradients.ts';
 import { checkDifferences } from './difference.ts';
 import { moreCases } from './more-cases.ts';
 import { numberCases } from './number-cases.ts';
+import { recurrentCases } from './recurrent-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
 
-const cases = { ...numberCases, ...tensorCases, ...moreCases };
+const cases = { ...numberCases, ...tensorCases, ...moreCases, ...recurrentCases };
 
 it('has a difference check for every row of the table', () => {
   expect(Object.keys(cases).toSorted()).toEqual(Object.keys(gradients).toSorted());

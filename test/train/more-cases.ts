@@ -176,6 +176,32 @@ export const moreCases: Cases = {
           }),
       ],
     ),
+    ...([0, 1] as const).flatMap((exclude_outside) =>
+      [
+        { scale: 2, cubic_coeff_a: -0.5 },
+        { scale: 0.6, cubic_coeff_a: undefined },
+      ].map(
+        ({ scale, cubic_coeff_a }): Case => [
+          `cubic, times ${scale}${exclude_outside === 1 ? ', nothing outside' : ''}`,
+          [x([1, 2, 5, 5])],
+          (graph, [a]) =>
+            graph.add('Resize', [a, undefined, graph.floats('scales', [1, 1, scale, scale], [4])], {
+              mode: 'cubic',
+              coordinate_transformation_mode: 'half_pixel',
+              exclude_outside,
+              ...(cubic_coeff_a !== undefined && { cubic_coeff_a }),
+            }),
+        ],
+      ),
+    ),
+  ],
+  ReduceProd: [
+    ['', [x([2, 3, 2])], (graph, [a]) => graph.add('ReduceProd', [a], axes)],
+    [
+      'one 0 along one axis, two along another',
+      [{ shape: [3, 3], numbers: Float32Array.of(0.5, 0, -0.7, 0, 0.9, 0, 1.1, -0.4, 0.6) }],
+      (graph, [a]) => graph.add('ReduceProd', [a], { axes: [1], keepdims: 1 }),
+    ],
   ],
   ReduceMin: [['', [x([2, 3, 2])], (graph, [a]) => graph.add('ReduceMin', [a], axes)]],
   ReduceL2: [['', [x([2, 3, 2])], (graph, [a]) => graph.add('ReduceL2', [a], axes)]],

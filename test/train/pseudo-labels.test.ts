@@ -100,8 +100,16 @@ describe('trainWithPseudoLabels', () => {
       code: 'TRAINING_INTERRUPTED',
     });
     expect((await stat(`${cut.output}.teacher.onnx`)).isFile()).toBe(true);
+    const told: string[] = [];
+    const onEvent = ({ kind }: TrainEvent): void => void told.push(kind);
+    const other = { ...cut, signal: undefined, onEvent, resume: true, seed: 1 };
+    await expect(trainWithPseudoLabels(other, unlabelled)).rejects.toThrow(
+      'The first result that is kept is of another training',
+    );
+    expect(told).toEqual([]);
     const again = { ...cut, signal: undefined, onEvent: undefined, resume: true };
-    await trainWithPseudoLabels(again, unlabelled);
+    const { baselines } = await trainWithPseudoLabels(again, unlabelled);
+    expect(baselines?.majority).toBe(0.5);
     expect(headKernel(cut.output)).toEqual(headKernel(whole.output));
     expect(await readdir(join(cut.output, '..'))).toEqual(['tuned.onnx']);
   }, 60_000);

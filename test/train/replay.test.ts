@@ -73,6 +73,30 @@ describe('replay', () => {
     expect(() => replay(readModel(path))).toThrow('Loop (dense/MatMul ← Loop)');
   });
 
+  it.each([
+    ['SAME_UPPER', [0, 1, 1, 1]],
+    ['SAME_LOWER', [1, 1, 0, 1]],
+  ] as const)('works out the pads that a file leaves to the runtime: %s', async (auto, pads) => {
+    // Of 6 rows three windows of 3, two apart, reach over one row; of 5 columns three reach over two.
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', ['N', 1, 6, 5]);
+    const w = graph.initializer('w', floatSource([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    const window = { kernel_shape: [3, 3], strides: [2, 2], pads: [0, 0, 0, 0] };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- other exporters write the second too
+    const auto_pad = auto as 'SAME_UPPER';
+    const maps = graph.add('Conv', [x, w], { ...window, auto_pad, dilations: [1, 1], group: 1 });
+    graph.output(maps);
+    const path = join(temporaryFolder(), 'same.onnx');
+    await writeModel(path, graph, { name: 'same' });
+    const { graph: found, end } = replay(readModel(path));
+    expect(found.nodes[0]?.attributes).toMatchObject({ pads });
+    found.output(end);
+    const feeds = picture('x', [2, 1, 6, 5]);
+    const expected = await answer({ path }, feeds);
+    const own = await answer(encodeModel(found, { name: 'replayed' }), feeds);
+    expectClose(Float32Array.from(own, Number), Float32Array.from(expected, Number));
+  });
+
   it('refuses a cut that other paths go around', async () => {
     const graph = new GraphBuilder();
     const x = graph.input('x', 'float32', ['N', 2]);

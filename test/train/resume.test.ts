@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -80,21 +80,37 @@ describe('a training that was interrupted', () => {
   }, 120_000);
 
   it('goes on to the same weights after kill -9 at any moment', async () => {
-    const library = pathToFileURL(join(await builtLibrary(), 'index.mjs')).href;
     const options = await planOf();
-    const script = join(options.output, '..', 'run.mjs');
-    const text = JSON.stringify({ ...options, resume: true });
-    await writeFile(
-      script,
-      `import { train } from ${JSON.stringify(library)};\nawait train(${text});\nprocess.stdout.write('done');`,
-    );
     // Milliseconds after the first sign of life; the last run may end by itself.
-    const kills = [0, 13, 40, 90, 150, 260, 410, undefined];
-    let isDone = false;
-    for (const after of kills) isDone ||= await runUntil(script, after);
-    expect(isDone).toBe(true);
+    expect(await isDoneAfterKills(options, [0, 13, 40, 90, 150, 260, 410, undefined])).toBe(true);
     expect(weightsOf(options.output)).toEqual(expected);
   }, 240_000);
+
+  it('does so too when its features are read from disk', async () => {
+    const { augment: _, ...held } = await planOf();
+    await train(held);
+    const { output } = await planOf();
+    const streamed = { ...held, output, memory: 1 };
+    expect(await isDoneAfterKills(streamed, [0, 60, 200, undefined])).toBe(true);
+    expect(weightsOf(output)).toEqual(weightsOf(held.output));
+  }, 240_000);
+
+  it('has the same history when it goes on in a later stage', async () => {
+    const { augment: _, ...whole } = await planOf();
+    const own = { ...whole, history: `${whole.output}.json` };
+    await train(own);
+    const { output } = await planOf();
+    const options = { ...own, output, history: `${output}.json` };
+    const stopping = new AbortController();
+    const onEvent = (event: TrainEvent): void => {
+      if (event.kind === 'epoch' && event.stage === 2) stopping.abort();
+    };
+    const run = train({ ...options, signal: stopping.signal, onEvent });
+    await expect(run).rejects.toMatchObject({ code: 'TRAINING_INTERRUPTED' });
+    const { baselines } = await train({ ...options, resume: true });
+    expect(baselines?.logistic).toBeGreaterThan(0.5);
+    expect(await readFile(options.history, 'utf8')).toBe(await readFile(own.history, 'utf8'));
+  }, 60_000);
 
   it('is not begun anew without being asked to, nor gone on with by another plan', async () => {
     const options = await planOf();
@@ -113,6 +129,23 @@ describe('a training that was interrupted', () => {
     expect(weightsOf(options.output)).toEqual(expected);
   }, 60_000);
 });
+
+/** Starts a training again and again, and kills it so many milliseconds after its first sign of life each time. */
+async function isDoneAfterKills(
+  options: TrainOptions,
+  kills: readonly (number | undefined)[],
+): Promise<boolean> {
+  const library = pathToFileURL(join(await builtLibrary(), 'index.mjs')).href;
+  const script = join(options.output, '..', 'run.mjs');
+  const text = JSON.stringify({ ...options, resume: true });
+  await writeFile(
+    script,
+    `import { train } from ${JSON.stringify(library)};\nawait train(${text});\nprocess.stdout.write('done');`,
+  );
+  let isDone = false;
+  for (const after of kills) isDone ||= await runUntil(script, after);
+  return isDone;
+}
 
 /** Runs a training as a process, and kills it so many milliseconds after its first checkpoint; whether it came to its end. */
 function runUntil(script: string, after: number | undefined): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface Change {
   readonly channels: readonly number[] | undefined;
   readonly horizontalFlip: boolean;
   readonly verticalFlip: boolean;
+  /** What brightness is multiplied by, or nothing. */
+  readonly brightness: number | undefined;
 }
 
 /** Two rows of three numbers. */
@@ -47,7 +49,18 @@ export function drawChange(settings: Augmentation, random: RandomState, size: Si
   const early = keras === 1 ? shifts() : undefined;
   const horizontalFlip = flip(settings.horizontal_flip);
   const verticalFlip = flip(settings.vertical_flip);
-  return { matrix, channels: keras === 1 ? early : shifts(), horizontalFlip, verticalFlip };
+  const channels = keras === 1 ? early : shifts();
+  const brightness = drawBrightness(settings.brightness_range, random);
+  return { matrix, channels, horizontalFlip, verticalFlip, brightness };
+}
+
+function drawBrightness(
+  range: Augmentation['brightness_range'],
+  random: RandomState,
+): number | undefined {
+  if (!range) return undefined;
+  const [low, high] = range;
+  return low + (high - low) * random.double();
 }
 
 interface Drawing {

@@ -70,7 +70,14 @@ const notSaving: Saving = {
 };
 
 /** Digest of all that the numbers depend on: model, plan, data, provider. */
-function identityOf({ network, settings, loss, source, provider, threads }: Campaign): string {
+export function identityOf({
+  network,
+  settings,
+  loss,
+  source,
+  provider,
+  threads,
+}: Campaign): string {
   const { base, at, headPlan } = network;
   const parts = [prefixDigest(base, at), at, headPlan, settings, loss, source.identity];
   return createHash('sha256')

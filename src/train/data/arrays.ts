@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ToolkitError } from '../../errors.ts';
 import type { StoredModel } from '../../onnx/read.ts';
 import { openSession, type SessionOptions, type Tensor } from '../../runtime/session.ts';
+import { sizeOf, type Value } from '../../tensor.ts';
 import type { CutPoint } from '../plan/cut-point.ts';
 import { memoryRows, type Targets } from '../rows.ts';
 import { type NumpyArray, readNumpy } from './npy.ts';
@@ -19,10 +20,14 @@ export interface ArrayFiles {
   readonly split?: number | undefined;
   /** Whether the targets are classes, not numbers to be predicted. */
   readonly isClasses: boolean;
+  /** What the classes are called, where that is known; their numbers by default. */
+  readonly names?: readonly string[] | undefined;
 }
 
 interface Samples {
   readonly count: number;
+  /** Shape of one. */
+  readonly sample: readonly number[];
   readonly x: Float32Array;
   readonly targets: Targets;
   readonly labels: Uint32Array | undefined;
@@ -36,8 +41,9 @@ export async function arraySource(
 ): Promise<DataSource> {
   const { outputs, train, valid } = await readParts(files);
   return {
-    classes: files.isClasses ? Array.from({ length: outputs }, (_, i) => String(i)) : undefined,
+    classes: files.isClasses ? namesOf(files, outputs) : undefined,
     outputs,
+    sample: train.sample,
     counts: { train: train.count, valid: valid?.count ?? 0 },
     identity: digestOf([train, valid]),
     holding: () => ({ isInMemory: true, words: 'in memory' }),
@@ -49,6 +55,11 @@ export async function arraySource(
   };
 }
 
+function namesOf({ names }: ArrayFiles, outputs: number): readonly string[] {
+  if (names?.length === outputs) return names;
+  return Array.from({ length: outputs }, (_, i) => String(i));
+}
+
 interface Parts {
   readonly outputs: number;
   readonly train: Samples;
@@ -56,9 +67,10 @@ interface Parts {
 }
 
 async function readParts(files: ArrayFiles): Promise<Parts> {
-  const { validX, validY, split = 0 } = files;
+  const { validX, validY, split = 0, names = [] } = files;
   const y = await readNumpy(files.y);
-  const outputs = files.isClasses && isLabels(y) ? classesOf(y) : widthOf(y);
+  const outputs =
+    files.isClasses && isLabels(y) ? Math.max(classesOf(y), names.length) : widthOf(y);
   const whole = samplesOf(await readNumpy(files.x), y, { files, outputs });
   if (validX !== undefined && validY !== undefined) {
     const given = samplesOf(await readNumpy(validX), await readNumpy(validY), { files, outputs });
@@ -87,7 +99,7 @@ function samplesOf(
   y: NumpyArray,
   { files, outputs }: { readonly files: ArrayFiles; readonly outputs: number },
 ): Samples {
-  const count = x.shape[0] ?? 0;
+  const [count = 0, ...sample] = x.shape;
   if (count === 0) throw empty(files.x);
   if (y.shape[0] !== count) {
     throw new ToolkitError(
@@ -100,7 +112,7 @@ function samplesOf(
     const labels = files.isClasses
       ? Uint32Array.from({ length: count }, (_, row) => largest(y.data, row * outputs, outputs))
       : undefined;
-    return { count, x: x.data, targets: y.data, labels };
+    return { count, sample, x: x.data, targets: y.data, labels };
   }
   const targets = new Float32Array(count * outputs);
   y.data.forEach((label, row) => {
@@ -112,7 +124,7 @@ function samplesOf(
     }
     targets[row * outputs + label] = 1;
   });
-  return { count, x: x.data, targets, labels: Uint32Array.from(y.data) };
+  return { count, sample, x: x.data, targets, labels: Uint32Array.from(y.data) };
 }
 
 function largest(data: Float32Array, from: number, width: number): number {
@@ -121,7 +133,11 @@ function largest(data: Float32Array, from: number, width: number): number {
   return best;
 }
 
-function slice({ count, x, targets, labels }: Samples, first: number, last: number): Samples {
+function slice(
+  { count, sample, x, targets, labels }: Samples,
+  first: number,
+  last: number,
+): Samples {
   const part = <T extends Float32Array | BigInt64Array>(all: T): T => {
     const width = all.length / count;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a part of an array is of its kind
@@ -129,6 +145,7 @@ function slice({ count, x, targets, labels }: Samples, first: number, last: numb
   };
   return {
     count: last - first,
+    sample,
     x: part(x),
     targets: part(targets),
     labels: labels?.subarray(first, last),
@@ -150,19 +167,8 @@ async function featuresOf(
   cut: CutPoint,
   { samples, options, part, events }: FeatureWork,
 ): Promise<Float32Array> {
-  const input = model.inputs[0];
+  const { input, sizes } = inputOf(model, samples);
   const width = samples.x.length / samples.count;
-  const expected = (input?.shape.slice(1) ?? []).reduce<number>(
-    (size, dim) => size * Number(dim),
-    1,
-  );
-  if (!input || (Number.isInteger(expected) && expected !== width)) {
-    throw new ToolkitError(
-      'DATASET_CLASSES',
-      `The model takes [${input?.shape.join(', ') ?? ''}], but a sample has ${width} numbers`,
-      { where: { file: model.path }, hint: 'Bring the array to the shape of the input.' },
-    );
-  }
   if (cut.name === input.name) return samples.x;
   const session = await openSession(model, { ...options, outputs: [cut.name] });
   try {
@@ -170,7 +176,7 @@ async function featuresOf(
     for (let at = 0; at < samples.count; at += runSize) {
       const count = Math.min(runSize, samples.count - at);
       const numbers = samples.x.slice(at * width, (at + count) * width);
-      const feed = inputTensor(input, [count, ...input.shape.slice(1).map(Number)], numbers);
+      const feed = inputTensor(input, [count, ...sizes], numbers);
       const result = (await session.run({ [input.name]: feed }, [cut.name]))[cut.name]?.data;
       if (!(result instanceof Float32Array)) throw new Error(`Bug: "${cut.name}" is no float32`);
       features.set(result, at * cut.width);
@@ -180,6 +186,23 @@ async function featuresOf(
   } finally {
     await session.close();
   }
+}
+
+/** What a model is fed, and the sizes of a sample: those that it leaves open are the samples' own. */
+function inputOf(
+  model: StoredModel,
+  { x, count, sample }: Samples,
+): { readonly input: Value; readonly sizes: readonly number[] } {
+  const [input] = model.inputs;
+  const sizes = (input?.shape.slice(1) ?? []).map(Number);
+  const [expected, width] = [sizeOf(sizes), x.length / count];
+  if (input && Number.isNaN(expected)) return { input, sizes: sample };
+  if (input && expected === width) return { input, sizes };
+  throw new ToolkitError(
+    'DATASET_CLASSES',
+    `The model takes [${input?.shape.join(', ') ?? ''}], but a sample has ${width} numbers`,
+    { where: { file: model.path }, hint: 'Bring the array to the shape of the input.' },
+  );
 }
 
 /** The numbers in the type that the model takes: words and classes are whole numbers. */
@@ -199,17 +222,14 @@ function inputTensor(
   return { dtype: 'float32', shape, data: numbers };
 }
 
-function prepared(
-  { targets, labels, count, x }: Samples,
-  features: Float32Array,
-  cut: CutPoint,
-): Prepared {
+function prepared(samples: Samples, features: Float32Array, cut: CutPoint): Prepared {
+  const { targets, labels } = samples;
   return {
     examples: { rows: memoryRows(features, cut.width), targets },
     labels,
     skipped: [],
     preprocess: undefined,
-    fingerprint: digestOf([{ targets, labels, count, x }]),
+    fingerprint: digestOf([samples]),
     close: () => Promise.resolve(),
   };
 }

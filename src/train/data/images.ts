@@ -28,7 +28,7 @@ import { variantOf } from './variant.ts';
 export interface ImageOptions
   extends Pick<
     FeatureOptions,
-    'provider' | 'threads' | 'preprocess' | 'cache' | 'strict' | 'batch'
+    'provider' | 'threads' | 'preprocess' | 'cache' | 'strict' | 'batch' | 'digests'
   > {
   readonly augment: Augmentation | undefined;
   /** So many changed passes, and the pictures as they are, are computed once; 0: changed anew in each epoch. */
@@ -55,7 +55,7 @@ export function imageSource(
     classes,
     outputs: classes.length,
     counts: { train: listing.train.files.length, valid: listing.valid?.files.length ?? 0 },
-    identity: identityOf(listing, options.softSamples),
+    identity: `${identityOf(listing, options.softSamples)} ${changesOf(options)}`,
     holding: (model, cut) => {
       const request = { model, cut, part: 'train', images: listing.train } as const;
       const { kind, words } = holdingOf(request, options);
@@ -70,6 +70,11 @@ export function imageSource(
         : keptPart(request, images, { ...work, kind });
     },
   };
+}
+
+/** What becomes of pictures before they are learned from. */
+function changesOf({ augment, augmentPasses, preprocess }: ImageOptions): string {
+  return JSON.stringify([augment ?? null, augmentPasses, preprocess ?? null]);
 }
 
 interface Held {
@@ -118,7 +123,8 @@ async function keptPart(
   images: ImageListing,
   { options, events, kind }: Work & { readonly kind: 'memory' | 'disk' },
 ): Promise<Prepared> {
-  const { provider, threads, preprocess, cache, strict, batch, augment, augmentPasses } = options;
+  const { provider, threads, preprocess, cache, strict, batch, digests } = options;
+  const { augment, augmentPasses } = options;
   const sets: (FeatureSet | StoredFeatures)[] = [];
   const passes = part === 'train' && augment ? augmentPasses : 0;
   for (let pass = 0; pass <= passes; pass++) {
@@ -128,6 +134,7 @@ async function keptPart(
       preprocess,
       strict,
       batch,
+      digests,
       variant: augment && pass > 0 ? variantOf(augment, pass, options) : undefined,
       onSkip: (skipped: SkippedFile) => pass === 0 && events.onSkip(part, skipped),
       onProgress: (progress: FeatureProgress) => events.onProgress(part, progress),

@@ -47,6 +47,8 @@ export interface Holding {
 
 /** Where samples come from. */
 export interface DataSource {
+  /** The shape of a sample, where it is known before the model is. */
+  readonly sample?: readonly number[] | undefined;
   /** Names of the classes; `undefined` where there are none. */
   readonly classes: readonly string[] | undefined;
   /** Numbers that a target has. */

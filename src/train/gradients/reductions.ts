@@ -2,7 +2,7 @@ import type { GraphBuilder } from '../../onnx/graph.ts';
 import type { Value } from '../../tensor.ts';
 import type { GradientRules } from './rule.ts';
 
-/** Gradients of sums, means and maxima. Equal maxima share the gradient, as in TensorFlow. */
+/** Gradients of sums, means, products and maxima. Equal maxima share the gradient, as in TensorFlow. */
 export const reductions = {
   ReduceSum: ({ inputs: [x, axes], attributes: { keepdims } }, dy, graph) => [
     spread(graph, kept(graph, dy, axes.constant ?? [], keepdims), x),
@@ -23,6 +23,9 @@ export const reductions = {
       y: kept(graph, y, axes, keepdims),
       dy: kept(graph, dy, axes, keepdims),
     }),
+  ],
+  ReduceProd: ({ inputs: [x], attributes: { axes, keepdims } }, dy, graph) => [
+    productOfOthers(graph, x, axes, kept(graph, dy, axes, keepdims)),
   ],
   GlobalAveragePool: ({ inputs: [x] }, dy, graph) => {
     const share = graph.add('Div', [dy, countAlong(graph, x, spatialAxes(x))]);
@@ -66,6 +69,24 @@ export function countAlong(graph: GraphBuilder, x: Value, axes: readonly number[
     count = known === 1 && count.constant ? float : graph.add('Mul', [count, float]);
   }
   return count;
+}
+
+/**
+ * dy times the product of the other numbers along the axes.
+ *
+ * That is the product of all that are not 0, divided by the number itself if it is not 0: as long as no other one is 0.
+ */
+function productOfOthers(graph: GraphBuilder, x: Value, axes: readonly number[], dy: Value): Value {
+  const none = graph.floats('zero', [0]);
+  const one = graph.floats('one', [1]);
+  const isZero = graph.add('Equal', [x, none]);
+  const factors = graph.add('Where', [isZero, one, x]);
+  const product = graph.add('ReduceProd', [factors], { axes, keepdims: 1 });
+  const zeros = graph.add('Cast', [isZero], { to: 'float32' });
+  const all = graph.add('ReduceSum', [zeros, graph.integers('axes', axes)], { keepdims: 1 });
+  const others = graph.add('Greater', [graph.add('Sub', [all, zeros]), none]);
+  const share = graph.add('Div', [graph.add('Mul', [dy, product]), factors]);
+  return graph.add('Where', [others, none, share]);
 }
 
 function shareOfMaxima(

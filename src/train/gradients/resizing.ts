@@ -64,7 +64,6 @@ interface Sizes {
 /** [to, from]: the share of each number in each number of the result. Source: the ONNX operator Resize. */
 function resizeMatrix(node: Node<'Resize'>, { from, to }: Sizes): number[][] {
   const { mode, coordinate_transformation_mode: coordinates } = node.attributes;
-  if (mode === 'cubic') throw unsupportedForm(node, 'of mode cubic');
   return Array.from({ length: to }, (_, i) => {
     const place = placeOf(i, coordinates, { from, to });
     const row = Array.from({ length: from }, () => 0);
@@ -73,13 +72,34 @@ function resizeMatrix(node: Node<'Resize'>, { from, to }: Sizes): number[][] {
       row[inside] = (row[inside] ?? 0) + share;
     };
     if (mode === 'nearest') add(nearest(place, node.attributes.nearest_mode), 1);
-    else {
+    else if (mode === 'cubic') {
+      for (const { at, share } of cubicShares(node, place, from)) add(at, share);
+    } else {
       const low = Math.floor(place);
       add(low, 1 - (place - low));
       add(low + 1, place - low);
     }
     return row;
   });
+}
+
+/** The four numbers around a place by the cubic convolution; those outside count as the edge, or not at all. */
+function cubicShares(
+  { attributes: { cubic_coeff_a: a = -0.75, exclude_outside: isInsideOnly = 0 } }: Node<'Resize'>,
+  place: number,
+  size: number,
+): readonly { readonly at: number; readonly share: number }[] {
+  const low = Math.floor(place);
+  const near = (d: number): number => ((a + 2) * d - (a + 3)) * d * d + 1;
+  const far = (d: number): number => ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+  const all = [-1, 0, 1, 2].map((offset) => {
+    const distance = Math.abs(place - low - offset);
+    return { at: low + offset, share: distance <= 1 ? near(distance) : far(distance) };
+  });
+  if (isInsideOnly === 0) return all;
+  const inside = all.filter(({ at }) => at >= 0 && at < size);
+  const sum = inside.reduce((total, { share }) => total + share, 0);
+  return inside.map(({ at, share }) => ({ at, share: share / sum }));
 }
 
 function placeOf(i: number, coordinates: string, { from, to }: Sizes): number {

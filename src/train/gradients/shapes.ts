@@ -110,7 +110,8 @@ function firstOf(
   return step > 0 ? first : first + step * (Number(dy.shape[axis]) - 1);
 }
 
-function flipped(graph: GraphBuilder, x: Value, axes: readonly number[]): Value {
+/** A value the other way round along some axes. */
+export function flipped(graph: GraphBuilder, x: Value, axes: readonly number[]): Value {
   const all = (number: number): number[] => axes.map(() => number);
   const lowest = -(2 ** 31);
   return graph.add('Slice', [

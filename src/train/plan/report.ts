@@ -1,6 +1,8 @@
+import type { Provider } from '../../runtime/providers.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { DataSource, Holding } from '../data/source.ts';
 import type { LossName } from '../losses.ts';
+import { neverWhole } from '../network-pieces.ts';
 import type { StageSettings } from '../settings.ts';
 import type { PlanLayer } from './layers.ts';
 import { graphOfPart, partOf, type StagePart, type TrainedNetwork } from './network.ts';
@@ -41,7 +43,13 @@ export interface PlanReport {
 export function plannedStages(
   network: TrainedNetwork,
   stages: readonly StageSettings[],
-  { counts, holding }: Pick<DataSource, 'counts' | 'holding'>,
+  {
+    source: { counts, holding },
+    provider = 'cpu',
+  }: {
+    readonly source: Pick<DataSource, 'counts' | 'holding'>;
+    readonly provider?: Provider | undefined;
+  },
 ): readonly PlannedStage[] {
   return stages.map((settings) => {
     const part = partOf(network, settings.train);
@@ -55,6 +63,14 @@ export function plannedStages(
       size: sizes.reduce((sum, size) => sum + size, 0),
       memory: partMemory(graph, {
         parameters,
+        inFactors: neverWhole(
+          {
+            graph,
+            parameters: parameters.map((name) => ({ name })),
+            optimizer: settings.optimizer,
+          },
+          provider,
+        ),
         slots: settings.optimizer.slots.length,
         batchSize: settings.batchSize,
       }),

@@ -64,6 +64,7 @@ export function rateFactors(
 /** What training a part takes, in bytes. */
 export interface PartMemory {
   readonly weights: number;
+  /** Of those that are whole at some time. */
   readonly gradients: number;
   readonly state: number;
   /** Of a batch, each with its gradient. */
@@ -71,15 +72,18 @@ export interface PartMemory {
   readonly total: number;
 }
 
-/** Weights of the part; gradient and optimizer's tensors of what learns; each value of the part twice for a batch. */
+/** Weights of the part; whole gradients and optimizer's tensors of what learns; each value of the part twice for a batch. */
 export function partMemory(
   graph: GraphBuilder,
   {
     parameters,
+    inFactors,
     slots,
     batchSize,
   }: {
     readonly parameters: readonly string[];
+    /** Those whose gradient is never whole, but two matrices of a row a sample. */
+    readonly inFactors: ReadonlySet<string>;
     readonly slots: number;
     readonly batchSize: number;
   },
@@ -96,8 +100,10 @@ export function partMemory(
     0,
   );
   const weights = bytes(graph.initializers.keys());
-  const gradients = bytes(parameters);
-  const state = gradients * slots;
+  const whole = bytes(parameters.filter((name) => !inFactors.has(name)));
+  const factors = [...inFactors].flatMap((name) => graph.initializers.get(name)?.shape ?? []);
+  const gradients = whole + factors.reduce((sum, size) => sum + 4 * batchSize * size, 0);
+  const state = bytes(parameters) * slots;
   const activations = 2 * 4 * batchSize * numbers;
   return {
     weights,

@@ -90,12 +90,13 @@ describe('train with less memory than features', () => {
     const cache = temporaryFolder();
     const { train: folder, valid } = few;
     const options = { base, train: folder, valid, output, cache, batchSize: 7, onEvent, ...more };
-    const { history } = await train(options);
+    const { history, baselines } = await train(options);
     const weights = [...readModel(output).initializers].map(([name, tensor]) => {
       const bytes = tensor.read(0, sizeOf(tensor.shape));
       return [name, Buffer.from(bytes).toString('hex')] as const;
     });
-    return { weights, words, history: history.map((record) => ({ ...record, seconds: 0 })) };
+    const records = history.map((record) => ({ ...record, seconds: 0 }));
+    return { weights, words, history: records, baselines };
   }
 
   it.each<[string, Partial<TrainOptions>]>([
@@ -121,6 +122,8 @@ describe('train with less memory than features', () => {
       expect(held.words[0]).not.toContain('read from disk');
       expect(streamed.words[0]).toContain('read from disk, since --memory is less');
       expect(streamed.history).toEqual(held.history);
+      expect(streamed.baselines).toEqual(held.baselines);
+      expect(held.baselines === undefined).toBe(options.stages?.[0]?.train === 'conv5');
       expect(streamed.weights).toEqual(held.weights);
     },
     120_000,
