@@ -1,10 +1,12 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import { registerClassify } from './classify.ts';
 import type { Gate, ServeContext } from './context.ts';
-import { addressFault, GrpcDoor } from './grpc.ts';
+import { GrpcDoor } from './grpc.ts';
 import { addInferenceService } from './grpc-service.ts';
 import { type HttpApp, openHttp, openRequestsOf, type TlsOptions } from './http.ts';
+import { addressFault } from './listener.ts';
 import { registerProtocol } from './protocol.ts';
+import { registerProtocolV1 } from './protocol-v1.ts';
 
 /** Both doors, open. */
 export interface Doors {
@@ -74,6 +76,7 @@ function httpDoor(options: DoorOptions, context: ServeContext, isDraining: () =>
     isDraining,
   });
   registerProtocol(app, context);
+  registerProtocolV1(app, context);
   registerClassify(app, context, bodyLimit);
   options.register?.(app, context);
   return app;

@@ -10,6 +10,7 @@ import { parseJsonConfig } from './model-config.ts';
 import { isObject, type JsonObject, listIn, objectIn } from './request-json.ts';
 import { findTarget } from './target.ts';
 import { tellRefusal } from './told.ts';
+import { unservedCalls } from './unserved.ts';
 
 /** Adds the Open Inference Protocol's service, with Triton's calls, and gRPC's own health service. */
 export function addInferenceService(door: GrpcDoor, context: ServeContext): void {
@@ -32,6 +33,7 @@ export function addInferenceService(door: GrpcDoor, context: ServeContext): void
         await models.unload(textOf(message['model_name']));
         return {};
       },
+      ...unservedCalls(),
     },
     streams: {
       async ModelStreamInfer(message, call) {

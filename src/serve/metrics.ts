@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServeContext } from './context.ts';
 import type { ServeObserver } from './events.ts';
-import type { HttpApp } from './http.ts';
+import { type HttpApp, route } from './http.ts';
 import { type Meter, Meters } from './meters.ts';
 import type { ModelEntry } from './models.ts';
 import { snapshotOf } from './snapshot.ts';
@@ -18,11 +18,11 @@ export function registerMetrics(app: HttpApp, context: ServeContext): void {
   const { registry, latencies } = registryOf(meters, context);
   const undo = [meters, latencies].map((observer) => context.observe(observer));
   const startedMs = Date.now();
-  app.get('/metrics', async (_, reply) => {
+  route(app, 'GET', '/metrics', async (_, reply) => {
     const text = await registry.metrics();
     return reply.header('content-type', registry.contentType).send(text);
   });
-  app.get('/metrics.json', (_, reply) => {
+  route(app, 'GET', '/metrics.json', (_, reply) => {
     void reply.header('cache-control', 'no-store');
     return snapshotOf(meters, context.models.list(), startedMs);
   });

@@ -2,6 +2,7 @@ import type { HttpApp } from './http.ts';
 import { modelPaths, refusals } from './openapi-models.ts';
 import { answer, json, operation, type Part, tags } from './openapi-operation.ts';
 import { schemaRef, schemas } from './openapi-schemas.ts';
+import { v1Paths } from './openapi-v1.ts';
 
 /** `GET /openapi.json`: all routes, for people and for generators of clients. */
 export function registerOpenapi(app: HttpApp, { version }: { readonly version: string }): void {
@@ -22,7 +23,13 @@ export function openapiDocument(version: string): Part {
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     security: [{}, { bearer: [] }, { key: [] }],
-    paths: { ...serverPaths(), ...modelPaths(), ...repositoryPaths(), ...operationPaths() },
+    paths: {
+      ...serverPaths(),
+      ...modelPaths(),
+      ...v1Paths(),
+      ...repositoryPaths(),
+      ...operationPaths(),
+    },
     components: {
       schemas,
       parameters: {

@@ -10,9 +10,10 @@ import { configOf, indexOf, metadataOf, modelNames, statisticsOf, summaryOf } fr
 import { parseJsonConfig } from './model-config.ts';
 import { isObject, type JsonObject, objectIn } from './request-json.ts';
 import { findTarget } from './target.ts';
+import { registerUnserved } from './unserved.ts';
 
 /** What the path says of a model. */
-interface Which {
+export interface Which {
   readonly model: string;
   readonly version: string | undefined;
 }
@@ -24,6 +25,7 @@ export function registerProtocol(app: HttpApp, context: ServeContext): void {
     registerModel(app, context, path);
   }
   registerRepository(app, context);
+  registerUnserved(app);
 }
 
 function registerServer(app: HttpApp, context: ServeContext): void {
