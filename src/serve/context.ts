@@ -1,7 +1,7 @@
 import type { ToolkitError } from '../errors.ts';
-import type { RefusalEvent, ServeObserver } from './events.ts';
-import type { InferRequest, InferResponse } from './infer.ts';
-import type { Models } from './models.ts';
+import type { Models } from './models/models.ts';
+import type { RefusalEvent, ServeObserver } from './request/events.ts';
+import type { InferRequest, InferResponse } from './request/infer.ts';
 
 /** What a call says before its body is read. */
 export interface Call {

@@ -1,12 +1,12 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
-import { registerClassify } from './classify.ts';
 import type { Gate, ServeContext } from './context.ts';
-import { GrpcDoor } from './grpc.ts';
-import { addInferenceService } from './grpc-service.ts';
-import { type HttpApp, openHttp, openRequestsOf, type TlsOptions } from './http.ts';
-import { addressFault } from './listener.ts';
-import { registerProtocol } from './protocol.ts';
-import { registerProtocolV1 } from './protocol-v1.ts';
+import { GrpcDoor } from './grpc/grpc.ts';
+import { addressFault } from './grpc/listener.ts';
+import { addInferenceService } from './grpc/service.ts';
+import { registerClassify } from './http/classify.ts';
+import { type HttpApp, openHttp, openRequestsOf, type TlsOptions } from './http/http.ts';
+import { registerProtocol } from './http/protocol.ts';
+import { registerProtocolV1 } from './http/protocol-v1.ts';
 
 /** Both doors, open. */
 export interface Doors {

@@ -1,19 +1,19 @@
 import { performance } from 'node:perf_hooks';
 import { ToolkitError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
-import { type Checked, checkRequest, invalid } from './check.ts';
-import { classified } from './classification.ts';
-import { datatypes } from './datatypes.ts';
-import type { InferEvent, Outcome } from './events.ts';
-import type { InferRequest, InferResponse, InferTensor, InferTiming } from './infer.ts';
-import { Leaving } from './leaving.ts';
-import type { Models } from './models.ts';
-import { concatenated, sliced } from './parts.ts';
-import type { Pictures } from './pictures.ts';
-import type { ServedVersion } from './served.ts';
-import { findTarget, type Target } from './target.ts';
-import { markTold } from './told.ts';
-import type { JobResult } from './waiting.ts';
+import type { Models } from './models/models.ts';
+import type { ServedVersion } from './models/served.ts';
+import { findTarget, type Target } from './models/target.ts';
+import { type Checked, checkRequest, invalid } from './request/check.ts';
+import { classified } from './request/classification.ts';
+import { datatypes } from './request/datatypes.ts';
+import type { InferEvent, Outcome } from './request/events.ts';
+import type { InferRequest, InferResponse, InferTensor, InferTiming } from './request/infer.ts';
+import { Leaving } from './request/leaving.ts';
+import { concatenated, sliced } from './request/parts.ts';
+import { markTold } from './request/told.ts';
+import type { JobResult } from './request/waiting.ts';
+import type { Pictures } from './running/pictures.ts';
 
 /** What the walk of a request needs. */
 export interface Inference {

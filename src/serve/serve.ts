@@ -1,13 +1,19 @@
 import type { Gate, Log, ServeContext } from './context.ts';
 import { type Doors, openDoors } from './doors.ts';
-import type { BatchEvent, InferEvent, ModelEvent, RefusalEvent, ServeObserver } from './events.ts';
-import type { HttpApp, TlsOptions } from './http.ts';
+import type { HttpApp, TlsOptions } from './http/http.ts';
 import { infer } from './inference.ts';
-import { Models } from './models.ts';
-import { Pictures } from './pictures.ts';
-import type { ServingDefaults } from './served.ts';
-import type { WorkerOptions } from './thread.ts';
-import { Workers } from './workers.ts';
+import { Models } from './models/models.ts';
+import type { ServingDefaults } from './models/served.ts';
+import type {
+  BatchEvent,
+  InferEvent,
+  ModelEvent,
+  RefusalEvent,
+  ServeObserver,
+} from './request/events.ts';
+import { Pictures } from './running/pictures.ts';
+import type { WorkerOptions } from './running/thread.ts';
+import { Workers } from './running/workers.ts';
 
 /** How models are served. Everything but the models has a default. */
 export interface ServeOptions extends Partial<Omit<ServingDefaults, 'threads'>> {

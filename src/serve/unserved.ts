@@ -1,6 +1,6 @@
 import { ToolkitError } from '../errors.ts';
-import type { Unary } from './grpc.ts';
-import { type HttpApp, refuseAt } from './http.ts';
+import type { Unary } from './grpc/grpc.ts';
+import { type HttpApp, refuseAt } from './http/http.ts';
 
 /** What Triton has and this server has not: clients ask for it by these paths and calls. */
 interface Unserved {

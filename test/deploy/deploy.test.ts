@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { serveCommand } from '../../src/cli/serve.ts';
-import { openapiDocument } from '../../src/serve/openapi.ts';
+import { openapiDocument } from '../../src/serve/http/openapi/document.ts';
 import { instructions, root } from './containerfile.ts';
 
 const read = (file: string): string => readFileSync(join(root, 'deploy', file), 'utf8');

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { registerHeaders } from '../../src/serve/headers.ts';
-import { registerMetrics } from '../../src/serve/metrics.ts';
-import { registerOpenapi } from '../../src/serve/openapi.ts';
-import { registerPage } from '../../src/serve/page.ts';
+import { registerHeaders } from '../../src/serve/http/headers.ts';
+import { registerOpenapi } from '../../src/serve/http/openapi/document.ts';
+import { registerPage } from '../../src/serve/http/page.ts';
+import { registerMetrics } from '../../src/serve/observe/metrics.ts';
 import { originGate } from '../../src/serve/security.ts';
 import type { ServeOptions } from '../../src/serve/serve.ts';
 import { temporaryFolder } from '../files.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Datatype, datatypes } from '../../src/serve/datatypes.ts';
+import { type Datatype, datatypes } from '../../src/serve/request/datatypes.ts';
 import { temporaryFolder } from '../files.ts';
 import { framed, post } from './http.ts';
 import { at, same } from './models.ts';

@@ -1,7 +1,7 @@
 import type { ServeContext } from '../../src/serve/context.ts';
-import type { InferEvent, ServeObserver } from '../../src/serve/events.ts';
-import { type HttpApp, type HttpOptions, openHttp } from '../../src/serve/http.ts';
-import type { ModelEntry } from '../../src/serve/models.ts';
+import { type HttpApp, type HttpOptions, openHttp } from '../../src/serve/http/http.ts';
+import type { ModelEntry } from '../../src/serve/models/models.ts';
+import type { InferEvent, ServeObserver } from '../../src/serve/request/events.ts';
 
 /** A context without a server: what is observed is said by the test. */
 export interface FakeContext {

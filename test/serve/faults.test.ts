@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ToolkitError } from '../../src/errors.ts';
-import { errorText, statusOf } from '../../src/serve/faults.ts';
+import { errorText, statusOf } from '../../src/serve/request/faults.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';
 import { addition, at, colours } from './models.ts';

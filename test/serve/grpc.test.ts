@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { convert } from '../../src/convert/convert.ts';
-import { datatypes } from '../../src/serve/datatypes.ts';
+import { datatypes } from '../../src/serve/request/datatypes.ts';
 import { temporaryFolder } from '../files.ts';
 import { hasShared, shared } from '../shared.ts';
 import { GrpcClient } from './grpc-client.ts';

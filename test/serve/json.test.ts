@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Datatype, datatypes } from '../../src/serve/datatypes.ts';
-import { readData } from '../../src/serve/json-data.ts';
-import { scanRequest } from '../../src/serve/json-scan.ts';
-import { numbersIn } from '../../src/serve/views.ts';
+import { readData } from '../../src/serve/http/json/data.ts';
+import { scanRequest } from '../../src/serve/http/json/scan.ts';
+import { type Datatype, datatypes } from '../../src/serve/request/datatypes.ts';
+import { numbersIn } from '../../src/serve/request/views.ts';
 import { thrownBy } from './thrown.ts';
 
 const seed = 20;

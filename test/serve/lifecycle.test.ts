@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ModelEvent } from '../../src/serve/events.ts';
+import type { ModelEvent } from '../../src/serve/request/events.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';
 import { ask, first } from './addition-server.ts';

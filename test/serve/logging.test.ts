@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type LogLevel, type OpenLog, openLog } from '../../src/serve/logging.ts';
+import { type LogLevel, type OpenLog, openLog } from '../../src/serve/observe/logging.ts';
 import { answered } from './fake-context.ts';
 
 function logged(level: LogLevel, write: (open: OpenLog) => void): readonly unknown[] {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpApp } from '../../src/serve/http.ts';
-import { registerMetrics } from '../../src/serve/metrics.ts';
+import type { HttpApp } from '../../src/serve/http/http.ts';
+import { registerMetrics } from '../../src/serve/observe/metrics.ts';
 import { answered, bareApp, type FakeContext, fakeContext } from './fake-context.ts';
 
 const entry = { name: 'm', version: '1', state: 'READY', pending: 3 } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, parseJsonConfig } from '../../src/serve/model-config.ts';
+import { parseConfig, parseJsonConfig } from '../../src/serve/models/model-config.ts';
 import { thrownBy } from './thrown.ts';
 
 const file = 'config.pbtxt';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpApp } from '../../src/serve/http.ts';
-import { registerPage } from '../../src/serve/page.ts';
+import type { HttpApp } from '../../src/serve/http/http.ts';
+import { registerPage } from '../../src/serve/http/page.ts';
 import { bareApp } from './fake-context.ts';
 
 const folder = fileURLToPath(new URL('../../src/serve/page/', import.meta.url));

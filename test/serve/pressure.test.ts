@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ModelEvent } from '../../src/serve/events.ts';
+import type { ModelEvent } from '../../src/serve/request/events.ts';
 import { serve } from '../../src/serve/serve.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';

@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ToolkitError } from '../../src/errors.ts';
-import type { InferTensor } from '../../src/serve/infer.ts';
-import type { RunResult } from '../../src/serve/instance.ts';
-import { Leaving } from '../../src/serve/leaving.ts';
-import type { BatchRule, RunMessage } from '../../src/serve/messages.ts';
-import { Queue, type QueueLimits, type RunEvent, type Runners } from '../../src/serve/queue.ts';
-import { bytesIn } from '../../src/serve/views.ts';
-import type { Job, JobResult } from '../../src/serve/waiting.ts';
+import type { InferTensor } from '../../src/serve/request/infer.ts';
+import { Leaving } from '../../src/serve/request/leaving.ts';
+import { bytesIn } from '../../src/serve/request/views.ts';
+import type { Job, JobResult } from '../../src/serve/request/waiting.ts';
+import type { RunResult } from '../../src/serve/running/instance.ts';
+import type { BatchRule, RunMessage } from '../../src/serve/running/messages.ts';
+import {
+  Queue,
+  type QueueLimits,
+  type RunEvent,
+  type Runners,
+} from '../../src/serve/running/queue.ts';
 
 type Message = Omit<RunMessage, 'kind' | 'id'>;
 

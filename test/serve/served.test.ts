@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { InferTensor } from '../../src/serve/infer.ts';
+import type { InferTensor } from '../../src/serve/request/infer.ts';
 import { temporaryFolder } from '../files.ts';
 import { addition, at } from './models.ts';
 import { bundledWorker, startServer } from './server.ts';

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { InferEvent, RefusalEvent } from '../../src/serve/events.ts';
+import type { InferEvent, RefusalEvent } from '../../src/serve/request/events.ts';
 import { apiKeyGate, originGate } from '../../src/serve/security.ts';
 import { bareCall, bareConnection, frame } from './bare-grpc.ts';
 import { GrpcClient } from './grpc-client.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { openTracing } from '../../src/serve/tracing.ts';
+import { openTracing } from '../../src/serve/observe/tracing.ts';
 import { fakeServer } from '../client/fake-server.ts';
 import { answered } from './fake-context.ts';
 

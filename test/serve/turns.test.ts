@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openRequestsOf } from '../../src/serve/http.ts';
+import { openRequestsOf } from '../../src/serve/http/http.ts';
 import { temporaryFolder } from '../files.ts';
 import { first } from './addition-server.ts';
 import { bareApp } from './fake-context.ts';

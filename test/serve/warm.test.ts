@@ -1,10 +1,10 @@
 import sharp from 'sharp';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Leaving } from '../../src/serve/leaving.ts';
-import { Pictures } from '../../src/serve/pictures.ts';
+import { Leaving } from '../../src/serve/request/leaving.ts';
+import { Pictures } from '../../src/serve/running/pictures.ts';
+import { tinyPictures } from '../../src/serve/running/tiny-pictures.ts';
+import { Workers } from '../../src/serve/running/workers.ts';
 import { serve } from '../../src/serve/serve.ts';
-import { tinyPictures } from '../../src/serve/tiny-pictures.ts';
-import { Workers } from '../../src/serve/workers.ts';
 import { temporaryFolder } from '../files.ts';
 import { plain } from '../runtime/models.ts';
 import { at, colours } from './models.ts';
