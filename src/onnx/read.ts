@@ -4,6 +4,7 @@ import { sourceOf } from '../source.ts';
 import { byteLengthOf, dtypeBytes, type TensorSource, type Value } from '../tensor.ts';
 import { externalRange, type Range, type TensorHead, type TensorPlace } from './external-range.ts';
 import { numbersOf } from './numbers.ts';
+import { type ForeignPort, foreignPort } from './ports.ts';
 import {
   type DecodedNode,
   decodeEntry,
@@ -44,6 +45,8 @@ export interface StoredModel {
   readonly metadata: ReadonlyMap<string, string>;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
+  /** Inputs and outputs that are no tensors of numbers, and so are in neither list. Texts are in none of the three. */
+  readonly foreign: readonly ForeignPort[];
   readonly nodes: readonly StoredNode[];
   readonly initializers: ReadonlyMap<string, StoredTensor>;
   /** Every value whose shape is declared: inputs, outputs, inner values, weights. */
@@ -85,6 +88,9 @@ function readOpen(file: FileRanges, path: string): StoredModel {
   // Before IR 4 every initializer is an input too.
   const inputs = declared(graphField.input).filter(({ name }) => !initializers.has(name));
   const outputs = declared(graphField.output);
+  const foreign = (['input', 'output'] as const).flatMap((end) =>
+    ofGraph(graphField[end]).flatMap((each) => foreignPort(file, each, end) ?? []),
+  );
   const values = [...declared(graphField.valueInfo), ...tensors, ...inputs, ...outputs];
   return {
     path,
@@ -98,6 +104,7 @@ function readOpen(file: FileRanges, path: string): StoredModel {
     ),
     inputs,
     outputs,
+    foreign: foreign.filter(({ name }) => !initializers.has(name)),
     nodes: ofGraph(graphField.node).map((each) => ({ ...decodeNode(content(each)), field: each })),
     initializers,
     values: new Map(values.map(({ name, dtype, shape }) => [name, { name, dtype, shape }])),

@@ -7,6 +7,7 @@ import { GraphBuilder } from '../onnx/graph.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { type DType, dtypeBytes, type Numbers, type Value } from '../tensor.ts';
+import { closedFault, closedPorts } from './closed-ports.ts';
 import { type Installed, type Provider, providers, unavailable } from './providers.ts';
 import { stopTelemetry } from './telemetry.ts';
 
@@ -145,6 +146,8 @@ export async function openSession(
     return open(await loadLibrary(), { bytes: model, provider, options });
   }
   const stored = 'nodes' in model ? model : readModel(model.path);
+  const closed = closedPorts(stored, options.outputs === undefined);
+  if (closed.length > 0) throw closedFault(stored.path, closed);
   const graph = graphOnly(stored, options.outputs ? { outputs: options.outputs } : {});
   const library = await loadLibrary();
   return open(library, { ...graph, file: stored.path, provider, options });
@@ -304,25 +307,6 @@ function messageOf(fault: unknown): string {
   const text = fault instanceof Error ? fault.message : String(fault);
   return text
     .replace(/^\/\S*onnxruntime\S+:\d+ .* was false\. /s, '')
-    .replace(
-      /^Unsupported data type: (\d+)$/,
-      (_, number: string) =>
-        `an input or output has the element type ${elementTypes.get(Number(number)) ?? number}, which onnxruntime-node cannot pass`,
-    )
     .replaceAll(/\s+/g, ' ')
     .trim();
 }
-
-/** Element types that onnxruntime knows inside a graph only, by their numbers in onnx.proto. */
-const elementTypes: ReadonlyMap<number, string> = new Map([
-  [14, 'complex64'],
-  [15, 'complex128'],
-  [16, 'bfloat16'],
-  [17, 'float8e4m3fn'],
-  [18, 'float8e4m3fnuz'],
-  [19, 'float8e5m2'],
-  [20, 'float8e5m2fnuz'],
-  [21, 'uint4'],
-  [22, 'int4'],
-  [23, 'float4e2m1'],
-]);

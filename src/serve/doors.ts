@@ -1,10 +1,12 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Gate, ServeContext, TlsOptions } from './context.ts';
-import { addressFault, GrpcDoor } from './grpc/grpc.ts';
+import { GrpcDoor } from './grpc/grpc.ts';
+import { addressFault } from './grpc/listener.ts';
 import { addInferenceService } from './grpc/service.ts';
 import { registerClassify } from './http/classify.ts';
 import { type HttpApp, openHttp, openRequestsOf } from './http/http.ts';
 import { registerProtocol } from './http/protocol.ts';
+import { registerProtocolV1 } from './http/protocol-v1.ts';
 
 /** Both doors, open. */
 export interface Doors {
@@ -74,6 +76,7 @@ function httpDoor(options: DoorOptions, context: ServeContext, isDraining: () =>
     isDraining,
   });
   registerProtocol(app, context);
+  registerProtocolV1(app, context);
   registerClassify(app, context, bodyLimit);
   options.register?.(app, context);
   return app;

@@ -96,6 +96,10 @@ export async function serve(options: ServeOptions, about: About): Promise<Server
   const isProcess = options.workers?.isProcess ?? options.provider === 'webgpu';
   const workers = new Workers({ ...options.workers, isProcess });
   const defaults = defaultsOf(options);
+  const pictures = new Pictures(workers, {
+    maxPixels: options.maxPixels ?? 50_000_000,
+    maxWaiting: defaults.maxWaiting,
+  });
   const models = new Models({
     sources: options.models,
     defaults,
@@ -103,10 +107,7 @@ export async function serve(options: ServeOptions, about: About): Promise<Server
     pollMs: options.pollMs ?? 1000,
     copies: options.copies,
     observer: tell,
-  });
-  const pictures = new Pictures(workers, {
-    maxPixels: options.maxPixels ?? 50_000_000,
-    maxWaiting: defaults.maxWaiting,
+    prepare: async (spec) => spec.about.pictures && pictures.warm(spec.about.pictures.preprocess),
   });
   let isDraining = false;
   const context: ServeContext = {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { apiKeyGate } from '../../src/serve/security.ts';
 import { bundledWorker } from '../serve/server.ts';
 import { browserMissing, cameraFlags, launchBrowser } from './browser.ts';
+import { drop } from './drop.ts';
 import { digitFile, expectedDigit, servedDigits } from './served-digits.ts';
 
 /** A page, and what went on in it that should not have. */
@@ -130,8 +131,32 @@ describe.skipIf(browserMissing)(`the page${browserMissing}`, { timeout: 60_000 }
     await model.selectOption('add');
     await page.getByText('This model takes no pictures').waitFor();
     await page.getByText('1 node, opset 17').waitFor();
+    expect(await page.locator('#drop').isVisible()).toBe(false);
     await model.selectOption('digits');
     await page.getByText('The best classes of your photo will stand here.').waitFor();
+  });
+
+  it('says how to ask a model that takes no pictures, and asks it', async () => {
+    const url = await servedDigits({ workers });
+    const { page, faults } = await open(url);
+    await page.getByRole('combobox', { name: 'Model' }).selectOption('add');
+    const asked = page.locator('#tensors-asked');
+    await asked.getByText('x FP32 any × 3').waitFor();
+    const line = await asked.locator('pre').textContent();
+    expect(line?.replaceAll(/\s+/g, ' ')).toContain(`curl ${url}/v2/models/add/infer`);
+    const request = page.getByRole('textbox', { name: 'Request' });
+    await request.fill(
+      '{"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}]}',
+    );
+    expect(await asked.locator('pre').textContent()).toContain('"data": [1, 2, 3]');
+    await page.getByRole('button', { name: 'Send' }).press('Enter');
+    await page.locator('.values', { hasText: /^2, 3, 4$/ }).waitFor();
+    await request.fill('{"inputs": []}');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('alert').getByText("missing required input(s) ['x']").waitFor();
+    await page.getByRole('combobox', { name: 'Model' }).selectOption('digits');
+    await page.locator('#drop').waitFor();
+    expect(faults).toEqual([]);
   });
 
   it('takes a photo with the camera', async () => {
@@ -192,17 +217,4 @@ describe.skipIf(browserMissing)(`the page${browserMissing}`, { timeout: 60_000 }
 /** The name that the model without class names gives one of them. */
 function labelOf(digit: number): string {
   return String(digit);
-}
-
-/** Drops a file onto the page, as a file manager would. */
-async function drop(page: Page, name: string, content: Buffer): Promise<void> {
-  const base64 = JSON.stringify(content.toString('base64'));
-  const dataTransfer = await page.evaluateHandle(`(() => {
-    const bytes = Uint8Array.from(atob(${base64}), (letter) => letter.charCodeAt(0));
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], ${JSON.stringify(name)}));
-    return transfer;
-  })()`);
-  await page.locator('#drop').dispatchEvent('dragover', { dataTransfer });
-  await page.locator('#drop').dispatchEvent('drop', { dataTransfer });
 }

@@ -3,6 +3,7 @@ import {
   type CallOptions,
   Client,
   credentials,
+  Metadata,
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
@@ -41,7 +42,13 @@ export class GrpcClient {
     onTestFinished(() => this.#client.close());
   }
 
-  async call(method: string, message: Messages, options: CallOptions = {}): Promise<GrpcReply> {
+  async call(
+    method: string,
+    message: Messages,
+    { headers = {}, ...options }: CallOptions & { headers?: Record<string, string> } = {},
+  ): Promise<GrpcReply> {
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
     const { path, requestSerialize, responseDeserialize } = this.#method(method);
     return new Promise((resolve) => {
       const done = (fault: ServiceError | null, answer: Messages = {}): void =>
@@ -51,6 +58,7 @@ export class GrpcClient {
         requestSerialize,
         responseDeserialize,
         message,
+        metadata,
         options,
         done,
       );

@@ -169,6 +169,24 @@ describe('a queue', () => {
     ]);
   });
 
+  it('never joins pixels with the numbers that they stand for', async () => {
+    const { queue, hands } = queueOf({}, { instances: 3 });
+    const pixels = { name: 'x', datatype: 'UINT8', shape: [1, 2], isPixels: true } as const;
+    const ofPicture = (): Job =>
+      job([], { inputs: [{ ...pixels, data: Uint8Array.of(1, 2) }], rows: 1 });
+    for (const each of [ofPicture(), ofPicture(), job([1, 2], {}, 2), ofPicture()]) {
+      queue.submit(each).catch(() => undefined);
+    }
+    await settled();
+    expect(
+      hands.runs.map(({ message }) => message.inputs.map((x) => [x.isPixels, x.datatype, x.shape])),
+    ).toEqual([
+      [[true, 'UINT8', [2, 2]]],
+      [[undefined, 'FP32', [1, 2]]],
+      [[true, 'UINT8', [1, 2]]],
+    ]);
+  });
+
   it('joins nothing for a model without a batch', async () => {
     const { queue, hands } = queueOf({}, { batch: { kind: 'none', reason: '' } });
     await busy(queue);

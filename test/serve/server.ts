@@ -27,11 +27,11 @@ export function bundledWorker(): { readonly file: string } {
   return { file };
 }
 
-/** A server that all tests of a file share; its address, once they run. */
-export function sharedServer(
+/** A server that all tests of a file share, once they run. */
+export function sharedDoors(
   options: Omit<ServeOptions, 'port' | 'models'>,
   fill: (folder: string) => Promise<unknown>,
-): () => string {
+): () => Pick<Server, 'port' | 'grpcPort'> {
   let server: Server | undefined;
   const folder = mkdtempSync(join(tmpdir(), 'graft-test-'));
   beforeAll(async () => {
@@ -46,7 +46,13 @@ export function sharedServer(
     await server?.close();
     rmSync(folder, { recursive: true, force: true });
   });
-  return () => `http://127.0.0.1:${server?.port ?? 0}`;
+  return () => server ?? { port: 0, grpcPort: 0 };
+}
+
+/** Its address, over HTTP. */
+export function sharedServer(...args: Parameters<typeof sharedDoors>): () => string {
+  const doors = sharedDoors(...args);
+  return () => `http://127.0.0.1:${doors().port}`;
 }
 
 /** A server on free ports that is gone when the test is over, with its models loaded. */

@@ -5,7 +5,8 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
-  ServerInterceptingCall,
+  type ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   type ServerUnaryCall,
   type ServerWritableStream,
@@ -13,13 +14,15 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { ToolkitError } from '../../errors.ts';
-import type { Gate, Log, TlsOptions } from '../context.ts';
+import type { ToolkitError } from '../../errors.ts';
+import type { Call, Gate, Log, TlsOptions } from '../context.ts';
 import type { RefusalEvent } from '../request/events.ts';
 import { errorText, grpcStatus, statusOf } from '../request/faults.ts';
 import { Leaving } from '../request/leaving.ts';
 import type { JsonObject } from '../request/request-json.ts';
 import { tellRefusal } from '../request/told.ts';
+import { Listener } from './listener.ts';
+import { onLibraryRefusal, watchStatuses } from './refusals.ts';
 
 /** What a call says beside its message. */
 export interface GrpcCall {
@@ -62,7 +65,9 @@ export interface GrpcOptions {
 /** The door to @grpc/grpc-js: messages as plain objects, every fault as a status. It knows no methods. */
 export class GrpcDoor {
   readonly #server: Server;
+  readonly #listener: Listener;
   readonly #options: GrpcOptions;
+  #port = 0;
 
   constructor(options: GrpcOptions) {
     this.#options = options;
@@ -71,8 +76,12 @@ export class GrpcDoor {
       'grpc.max_send_message_length': -1,
       // Counts of each call for a service that is not offered: a tenth of what a call costs.
       'grpc.enable_channelz': 0,
-      ...(options.gates.length > 0 && { interceptors: [gateInterceptor(options)] }),
+      interceptors: [interceptorOf(options)],
     });
+    const { tls } = options;
+    const credentials = tls ? secure(tls) : ServerCredentials.createInsecure();
+    const injector = this.#server.createConnectionInjector(credentials);
+    this.#listener = new Listener((socket) => injector.injectConnection(socket));
   }
 
   /** Adds a service. */
@@ -96,24 +105,30 @@ export class GrpcDoor {
 
   /** Listens; gives the port. Throws SERVER_ADDRESS. */
   async listen(host: string, port: number): Promise<number> {
-    const { tls } = this.#options;
-    const credentials = tls ? secure(tls) : ServerCredentials.createInsecure();
-    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (fault, bound) => {
-        if (fault) reject(addressFault(address, fault));
-        else resolve(bound);
-      });
+    const bound = await this.#listener.listen(host, port);
+    this.#port = bound;
+    onLibraryRefusal(bound, (fault, status) => {
+      tellRefusal(fault, { door: 'grpc', path: '', status }, this.#options.onRefusal);
     });
+    return bound;
   }
 
-  /** Takes no more calls; resolves when those that are under way have ended, or after `withinMs`. */
+  /**
+   * Takes no more calls; resolves when those that are under way have ended, or after `withinMs`.
+   *
+   * Each connection hears the number of the last call that is answered (GOAWAY). Calls that a client has sent meanwhile
+   * end with REFUSED_STREAM, and are the client's to send elsewhere, as gRPC's clients do. RFC 9113 (6.8) would have a
+   * notice a round trip earlier, but Node reads no more from a connection without calls once it has sent one.
+   */
   async close(withinMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#server.forceShutdown(), withinMs);
+    this.#listener.close();
+    // Not `forceShutdown`, which knows no connections where the counts of channelz are off.
+    const timer = setTimeout(() => this.#listener.cut(), withinMs);
     try {
       await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     } finally {
       clearTimeout(timer);
+      onLibraryRefusal(this.#port, undefined);
     }
   }
 
@@ -210,45 +225,58 @@ function refusalOf(
   return { door: 'grpc', ...about, requestId, traceparent: headerOf(metadata, 'traceparent') };
 }
 
-/** Asks the gates when the headers are there: the message of a call that is refused is not read. */
-function gateInterceptor({ gates, onRefusal }: GrpcOptions): ServerInterceptor {
-  return (method, call) =>
-    new ServerInterceptingCall(call, {
-      start(next) {
-        next({
-          onReceiveMetadata(metadata, pass) {
-            const header = (name: string): string | undefined => headerOf(metadata, name);
-            for (const gate of gates) {
-              const refusal = gate({ door: 'grpc', path: method.path, header });
-              if (!refusal) continue;
-              const code = statusOf(refusal).grpc;
-              tellRefusal(
-                refusal,
-                refusalOf(metadata, { path: method.path, status: code }),
-                onRefusal,
-              );
-              // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- faults.ts has gRPC's own numbers
-              call.sendStatus({ code, details: errorText(refusal) });
-              return;
-            }
-            pass(metadata);
-          },
-        });
-      },
-    });
+/**
+ * Asks the gates when the headers are there: the message of a call that is refused is not read. Tells of what grpc-js
+ * refuses itself, too: messages that are too large, or that it cannot read.
+ *
+ * Calls are not wrapped: that costs a tenth more, and grpc-js' own refusals pass no wrapper.
+ */
+function interceptorOf({ gates, onRefusal }: GrpcOptions): ServerInterceptor {
+  return ({ path }, call) => {
+    watchStatuses(call);
+    if (gates.length > 0) {
+      whenHeaded(call, (metadata) => {
+        const header = (name: string): string | undefined => headerOf(metadata, name);
+        const refusal = firstRefusal(gates, { door: 'grpc', path, header });
+        if (!refusal) return true;
+        const code = statusOf(refusal).grpc;
+        tellRefusal(refusal, refusalOf(metadata, { path, status: code }), onRefusal);
+        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- faults.ts has gRPC's own numbers
+        call.sendStatus({ code, details: errorText(refusal) });
+        return false;
+      });
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type wants a wrapper, but grpc-js only calls the methods that every call has
+    return call as ServerInterceptingCall;
+  };
+}
+
+function firstRefusal(gates: readonly Gate[], call: Call): ToolkitError | undefined {
+  for (const gate of gates) {
+    const refusal = gate(call);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}
+
+/** Calls `ask` with the headers of a call; its method gets them, and reads on, where that gives true. */
+function whenHeaded(
+  call: ServerInterceptingCallInterface,
+  ask: (metadata: Metadata) => boolean,
+): void {
+  const start = call.start.bind(call);
+  call.start = (listener) => {
+    const pass = listener.onReceiveMetadata.bind(listener);
+    listener.onReceiveMetadata = (metadata) => {
+      if (ask(metadata)) pass(metadata);
+    };
+    start(listener);
+  };
 }
 
 function secure({ key, cert, ca }: TlsOptions): ServerCredentials {
   const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
   return ServerCredentials.createSsl(ca ? Buffer.from(ca) : null, [pair], ca !== undefined);
-}
-
-/** SERVER_ADDRESS: the address cannot be listened at. */
-export function addressFault(address: string, fault: Error): ToolkitError {
-  return new ToolkitError('SERVER_ADDRESS', `Cannot listen at ${address}: ${fault.message}`, {
-    hint: 'Choose another port or address, or end the program that has this one.',
-    cause: fault,
-  });
 }
 
 /** A file of `proto/` in the package, from src/serve/grpc and from dist. */

@@ -8,7 +8,8 @@ import { errorText, statusOf } from '../request/faults.ts';
 import type { RequestedOutput } from '../request/infer.ts';
 import { isObject, type JsonObject, listIn, objectIn } from '../request/request-json.ts';
 import { tellRefusal } from '../request/told.ts';
-import type { GrpcCall, GrpcDoor } from './grpc.ts';
+import { refusalOf, unserved } from '../request/unserved.ts';
+import type { GrpcCall, GrpcDoor, Unary } from './grpc.ts';
 import { numberOf, readGrpcInputs, textOf, writeGrpcOutputs } from './tensors.ts';
 
 /** Adds the Open Inference Protocol's service, with Triton's calls, and gRPC's own health service. */
@@ -32,6 +33,7 @@ export function addInferenceService(door: GrpcDoor, context: ServeContext): void
         await models.unload(textOf(message['model_name']));
         return {};
       },
+      ...unservedCalls(),
     },
     streams: {
       async ModelStreamInfer(message, call) {
@@ -49,6 +51,18 @@ export function addInferenceService(door: GrpcDoor, context: ServeContext): void
     },
   });
   addHealth(door, context);
+}
+
+function unservedCalls(): Readonly<Record<string, Unary>> {
+  const rows = unserved.flatMap((one) =>
+    one.calls.map((call): readonly [string, Unary] => [
+      call,
+      () => {
+        throw refusalOf(one);
+      },
+    ]),
+  );
+  return Object.fromEntries(rows);
 }
 
 interface Which {

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ToolkitError } from '../../errors.ts';
 import type { Gate, Log, TlsOptions } from '../context.ts';
@@ -7,7 +6,9 @@ import { errorText, retryAfterSeconds, statusOf } from '../request/faults.ts';
 import { Leaving } from '../request/leaving.ts';
 import { tellRefusal } from '../request/told.ts';
 import { cancelled } from '../request/waiting.ts';
+import { answerClientError } from './client-errors.ts';
 import { requestIds } from './request-id.ts';
+import { inTurn, unansweredOf } from './turns.ts';
 
 /** The application that routes are registered at. */
 export type HttpApp = FastifyInstance;
@@ -51,7 +52,7 @@ export function openHttp(options: HttpOptions): HttpApp {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1000, ignoreTrailingSlash: true },
-    clientErrorHandler,
+    clientErrorHandler: (fault, socket) => answerClientError(fault, socket, options.onRefusal),
     // Paths that cannot be decoded, or are too long, come to no route and no gate.
     frameworkErrors: (fault, request, reply) => answerFault(fault, { request, reply, options }),
     http: {
@@ -88,10 +89,10 @@ function countRequests(app: HttpApp): void {
   const add = (change: number): void => {
     openRequests.set(app, openRequestsOf(app) + change);
   };
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     add(1);
     reply.raw.once('close', () => add(-1));
-    done();
+    inTurn(request.raw, reply.raw, done);
   });
 }
 
@@ -140,10 +141,11 @@ function guard(app: HttpApp, { gates, totalBodyLimit, bodyLimit }: HttpOptions):
   });
 }
 
-/** What is answered while the server drains is the last answer of its connection. */
+/** What is answered while the server drains is the last answer of its connection, unless others have come by it. */
 function lastAnswers(app: HttpApp, isDraining: () => boolean): void {
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (isDraining()) void reply.header('connection', 'close');
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (isDraining() && unansweredOf(request.raw.socket) <= 1)
+      void reply.header('connection', 'close');
     done(null, payload);
   });
 }
@@ -163,6 +165,11 @@ function answerFault(
     options,
   }: { readonly request: HttpRequest; readonly reply: HttpReply; readonly options: HttpOptions },
 ): void {
+  if (fault instanceof WrongMethod) {
+    options.onRefusal?.({ ...refusalOf(request, 405), code: 'METHOD_UNKNOWN' });
+    void reply.code(405).send({ error: 'Method Not Allowed' });
+    return;
+  }
   const known = knownFault(fault, request);
   const { http } = statusOf(known);
   const retry = retryAfterSeconds(known);
@@ -222,27 +229,10 @@ function textOf(fault: unknown): string {
   return fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
 }
 
-/** Bytes that are no HTTP, and clients that are too slow. */
-function clientErrorHandler(fault: { readonly code?: string }, socket: Socket): void {
-  if (fault.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const isSlow = fault.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  // A pool opened it in advance: an answer without a question could be taken for the one to a question that has just
-  // been sent, while a connection that ends without a word is one that clients replace.
-  if (isSlow && socket.bytesRead === 0) {
-    socket.end();
-    return;
-  }
-  const isLong = fault.code === 'HPE_HEADER_OVERFLOW';
-  const slow = isSlow ? '408 Request Timeout' : '400 Bad Request';
-  const status = isLong ? '431 Request Header Fields Too Large' : slow;
-  const body = JSON.stringify({ error: status.slice(4) });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+
+/** The path is there, but not by this method. */
+class WrongMethod extends Error {}
 
 /** Registers a route; the same path by another method is answered 405. */
 export function route(
@@ -257,15 +247,22 @@ export function route(
     // Whatever a handler gives is sent when it is there.
     handler: async (request, reply) => Promise.resolve(handle(request, reply)),
   });
-  const others = (['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const).filter(
-    (one) => one !== method,
-  );
+  const allowed = method === 'GET' ? 'GET, HEAD' : method;
   app.route({
-    method: others,
+    method: methods.filter((one) => !allowed.includes(one)),
     url,
     exposeHeadRoute: false,
-    handler: async (_request, reply) =>
-      reply.code(405).header('allow', method).send({ error: 'Method Not Allowed' }),
+    handler(_request, reply) {
+      reply.header('allow', allowed);
+      throw new WrongMethod();
+    },
+  });
+}
+
+/** Refuses every request to a path, whatever its method. */
+export function refuseAt(app: HttpApp, url: string, fault: () => ToolkitError): void {
+  app.all(url, () => {
+    throw fault();
   });
 }
 

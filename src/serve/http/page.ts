@@ -13,6 +13,7 @@ const files = {
   '/page/camera.mjs': { file: 'camera.mjs', type: 'text/javascript; charset=utf-8' },
   '/page/results.mjs': { file: 'results.mjs', type: 'text/javascript; charset=utf-8' },
   '/page/model.mjs': { file: 'model.mjs', type: 'text/javascript; charset=utf-8' },
+  '/page/tensors.mjs': { file: 'tensors.mjs', type: 'text/javascript; charset=utf-8' },
   '/page/live.mjs': { file: 'live.mjs', type: 'text/javascript; charset=utf-8' },
   '/page/elements.mjs': { file: 'elements.mjs', type: 'text/javascript; charset=utf-8' },
   '/page/icon.svg': { file: 'icon.svg', type: 'image/svg+xml' },

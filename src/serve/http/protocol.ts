@@ -13,13 +13,21 @@ import { findTarget } from '../models/target.ts';
 import { invalid } from '../request/check.ts';
 import { errorText } from '../request/faults.ts';
 import { isObject, type JsonObject, objectIn } from '../request/request-json.ts';
+import { refusalOf, unserved } from '../request/unserved.ts';
 import { bodyOf, packed } from './encoding.ts';
-import { type HttpApp, type HttpReply, type HttpRequest, leavingOf, route } from './http.ts';
+import {
+  type HttpApp,
+  type HttpReply,
+  type HttpRequest,
+  leavingOf,
+  refuseAt,
+  route,
+} from './http.ts';
 import { readInferBody } from './request.ts';
 import { checkReplyable, writeInferReply } from './response.ts';
 
 /** What the path says of a model. */
-interface Which {
+export interface Which {
   readonly model: string;
   readonly version: string | undefined;
 }
@@ -31,6 +39,9 @@ export function registerProtocol(app: HttpApp, context: ServeContext): void {
     registerModel(app, context, path);
   }
   registerRepository(app, context);
+  for (const one of unserved) {
+    for (const path of one.paths) refuseAt(app, path, () => refusalOf(one));
+  }
 }
 
 function registerServer(app: HttpApp, context: ServeContext): void {

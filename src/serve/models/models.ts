@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { ToolkitError } from '../../errors.ts';
 import type { ServeObserver } from '../request/events.ts';
 import { errorText } from '../request/faults.ts';
+import type { ModelSpec } from '../running/messages.ts';
 import type { Workers } from '../running/workers.ts';
 import { Copies } from './copies.ts';
 import { type Entry, emptyEntry, type ModelState, notReady, unknown } from './entry.ts';
@@ -20,6 +21,8 @@ export interface ModelsOptions {
   /** Where private copies are made. Default: the system's temporary folder. */
   readonly copies: string | undefined;
   readonly observer: Required<Pick<ServeObserver, 'onBatch' | 'onModel'>>;
+  /** What is to be done with a version that is open before it takes requests. */
+  readonly prepare: (spec: ModelSpec) => Promise<void>;
 }
 
 /** A version in the index. */
@@ -146,7 +149,9 @@ export class Models {
   async unload(name: string): Promise<void> {
     await this.#serially(async () => {
       const versions = this.#entries.get(name);
-      if (!versions) throw unknown(`failed to unload '${name}', it is not known`, []);
+      if (!versions) {
+        throw unknown(`failed to unload '${name}', it is not known`, [...this.#entries.keys()]);
+      }
       this.#unloaded.add(name);
       await Promise.all([...versions.values()].map((entry) => this.#retire(entry, 'unloaded')));
     });
@@ -293,6 +298,7 @@ export class Models {
         onBatch: observer.onBatch,
         onLost: (reason) => observer.onModel({ kind: 'worker-lost', ...about, reason }),
       });
+      await this.#options.prepare(served.spec);
       const old = entry.served;
       entry.served = served;
       entry.state = 'READY';

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServeContext } from '../context.ts';
-import type { HttpApp } from '../http/http.ts';
+import { type HttpApp, route } from '../http/http.ts';
 import type { ModelEntry } from '../models/models.ts';
 import type { ServeObserver } from '../request/events.ts';
 import { type Meter, Meters } from './meters.ts';
@@ -18,11 +18,11 @@ export function registerMetrics(app: HttpApp, context: ServeContext): void {
   const { registry, latencies } = registryOf(meters, context);
   const undo = [meters, latencies].map((observer) => context.observe(observer));
   const startedMs = Date.now();
-  app.get('/metrics', async (_, reply) => {
+  route(app, 'GET', '/metrics', async (_, reply) => {
     const text = await registry.metrics();
     return reply.header('content-type', registry.contentType).send(text);
   });
-  app.get('/metrics.json', (_, reply) => {
+  route(app, 'GET', '/metrics.json', (_, reply) => {
     void reply.header('cache-control', 'no-store');
     return snapshotOf(meters, context.models.list(), startedMs);
   });

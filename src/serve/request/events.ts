@@ -26,7 +26,7 @@ export interface InferEvent extends InferTiming {
 }
 
 /** Why a call was refused. A closed list, since it becomes a label. */
-export type RefusalCode = ErrorCode | 'PATH_UNKNOWN';
+export type RefusalCode = ErrorCode | 'PATH_UNKNOWN' | 'METHOD_UNKNOWN';
 
 /** A call was refused before it was a request to a model: by a gate, or for what it says. */
 export interface RefusalEvent {
@@ -34,7 +34,7 @@ export interface RefusalEvent {
   readonly code: RefusalCode;
   /** The number that was answered: HTTP's, or gRPC's. */
   readonly status: number;
-  /** Without the query. A client's word, as the next two are: never a label. */
+  /** Without the query; empty where bytes were no request. A client's word, as the next two are: never a label. */
   readonly path: string;
   readonly requestId?: string | undefined;
   readonly traceparent?: string | undefined;

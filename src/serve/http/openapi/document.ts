@@ -2,6 +2,7 @@ import type { HttpApp } from '../http.ts';
 import { modelPaths, refusals } from './models.ts';
 import { answer, json, operation, type Part, tags } from './operation.ts';
 import { schemaRef, schemas } from './schemas.ts';
+import { v1Paths } from './v1.ts';
 
 /** `GET /openapi.json`: all routes, for people and for generators of clients. */
 export function registerOpenapi(app: HttpApp, { version }: { readonly version: string }): void {
@@ -22,7 +23,13 @@ export function openapiDocument(version: string): Part {
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     security: [{}, { bearer: [] }, { key: [] }],
-    paths: { ...serverPaths(), ...modelPaths(), ...repositoryPaths(), ...operationPaths() },
+    paths: {
+      ...serverPaths(),
+      ...modelPaths(),
+      ...v1Paths(),
+      ...repositoryPaths(),
+      ...operationPaths(),
+    },
     components: {
       schemas,
       parameters: {

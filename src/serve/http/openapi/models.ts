@@ -7,7 +7,8 @@ export const refusals = {
   404: 'There is no such model or version.',
   413: 'The body or the picture is too large.',
   503: 'The queue is full or the model is not ready; Retry-After says when to try again.',
-  504: 'The deadline passed.',
+  501: 'It is asked for in a way that is not served.',
+  504: 'Its time was up: that of the request, or the server’s own.',
 } as const;
 
 /** Each route of a model is there twice: for the newest version, and for a certain one. */
@@ -119,7 +120,11 @@ function classifyOperation(): Operation {
     summary: 'Best classes of an image; preprocessing is the model’s own',
     query: [
       query('top', 'How many classes.', { type: 'integer', minimum: 1, default: 5 }),
-      query('timeout_ms', 'Milliseconds until it is given up.', { type: 'number', minimum: 1 }),
+      query(
+        'timeout_ms',
+        'Milliseconds from its arrival until it is given up; at most those of the server.',
+        { type: 'number', minimum: 1 },
+      ),
     ],
     body: {
       required: true,

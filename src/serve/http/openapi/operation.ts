@@ -7,6 +7,7 @@ export type Part = Readonly<Record<string, unknown>>;
 export const tags = {
   server: 'The server itself.',
   models: 'Asking models.',
+  v1: "TensorFlow Serving's REST API, for the clients that speak it.",
   repository: 'Which models there are.',
   operations: 'Metrics, the page, this document.',
 } as const;
@@ -15,6 +16,8 @@ export const tags = {
 export function answer(description: string, schema: Part, type = 'application/json'): Part {
   return { description, content: { [type]: { schema } } };
 }
+
+const retryAfter = { description: 'Seconds.', schema: { type: 'integer' } } as const;
 
 /** One method of one path. */
 export interface Operation {
@@ -34,7 +37,14 @@ export interface Operation {
 export function operation(method: 'get' | 'post', parts: Operation): Part {
   const { id, tag, summary, ok, body, query = [], headers = [], statuses = {} } = parts;
   const named = Object.entries(statuses).map(
-    ([status, description]) => [status, answer(description, schemaRef('Error'))] as const,
+    ([status, description]) =>
+      [
+        status,
+        {
+          ...answer(description, schemaRef('Error')),
+          ...(description.includes('Retry-After') && { headers: { 'Retry-After': retryAfter } }),
+        },
+      ] as const,
   );
   return {
     [method]: {

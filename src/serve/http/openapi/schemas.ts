@@ -68,7 +68,7 @@ export const schemas = {
   }),
   TensorData: {
     description:
-      'Row-major, flat or nested. Numbers, true and false, or texts (BYTES); null stands for NaN. FP16 and BF16 travel as bytes only.',
+      'Row-major, flat or nested. Numbers, true and false, or texts (BYTES); NaN and infinities are "NaN", "Infinity" and "-Infinity". FP16 and BF16 travel as bytes only; no model here has BF16.',
     type: 'array',
     items: { type: ['number', 'boolean', 'string', 'null', 'array'] },
   },
@@ -93,7 +93,7 @@ export const schemas = {
     'id?': text,
     'parameters?': described(
       ref('Parameters'),
-      'binary_data_output: all outputs as bytes. timeout: microseconds. priority: 1 is the most urgent.',
+      'binary_data_output: all outputs as bytes. timeout: microseconds from the arrival to the answer, at most those of the server; then 504. Others are ignored.',
     ),
     inputs: listOf(ref('InferInput')),
     'outputs?': described(listOf(ref('RequestedOutput')), 'Default: all.'),
@@ -165,6 +165,16 @@ export const schemas = {
         ),
       }),
     ),
+  }),
+  PredictV1: object('One of the two; inputs without names where the model has one.', {
+    'instances?': described({ type: 'array' }, 'A value a row, or an object of them by input.'),
+    'inputs?': described({}, 'A value, or an object of them by input. Bytes are {"b64": "…"}.'),
+    'signature_name?': text,
+  }),
+  ModelStatusV1: object('A model that can answer.', {
+    name: text,
+    ready: flag,
+    model_version_status: listOf({ type: 'object' }),
   }),
   RepositoryIndexRequest: object('Which models.', { 'ready?': flag }),
   RepositoryIndex: listOf(

@@ -1,5 +1,8 @@
 import { byId } from './elements.mjs';
 
+const refused =
+  'The camera was not allowed. Allow it for this page in the browser, then open this again.';
+
 /** The camera, where there is one: browsers give it to pages of this machine and over TLS only. */
 export function takePhotos(onPicture) {
   if (!navigator.mediaDevices) return;
@@ -20,7 +23,7 @@ export function takePhotos(onPicture) {
       byId('shoot').disabled = false;
     } catch (error) {
       const isRefused = error.name === 'NotAllowedError';
-      setFault(isRefused ? 'The camera was not allowed.' : 'There is no camera to use.');
+      setFault(isRefused ? refused : 'There is no camera to use.');
     }
   };
   byId('camera').addEventListener('click', () => void open());
@@ -47,5 +50,6 @@ function stop(stream) {
 function setFault(text) {
   byId('camera-fault').textContent = text;
   byId('camera-fault').hidden = text === '';
+  byId('video').hidden = text !== '';
   byId('shoot').disabled = true;
 }

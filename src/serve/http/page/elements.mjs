@@ -35,6 +35,12 @@ export function facts(pairs, className = 'facts') {
   return element('dl', { className }, ...groups.map((group) => element('div', {}, ...group)));
 }
 
+/** any × 3, or "one value" for a shape without axes. */
+export function shapeText(shape) {
+  if (shape.length === 0) return 'one value';
+  return shape.map((size) => (size === -1 ? 'any' : size)).join(' × ');
+}
+
 const whole = new Intl.NumberFormat('en');
 /** 138,357,544 */
 export function counted(number) {

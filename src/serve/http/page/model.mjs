@@ -1,4 +1,4 @@
-import { byId, bytes, counted, element, facts, numbered } from './elements.mjs';
+import { byId, bytes, counted, element, facts, numbered, shapeText } from './elements.mjs';
 
 /** What a model is: its ends, its classes, how a picture becomes its input, where it comes from. */
 export function showSummary(summary) {
@@ -19,8 +19,7 @@ export function showSummary(summary) {
 }
 
 function port({ name, datatype, shape }) {
-  const dims = shape.map((size) => (size === -1 ? 'any' : size)).join(' × ');
-  return element('div', {}, element('code', {}, name), ` ${datatype} ${dims}`);
+  return element('div', {}, element('code', {}, name), ` ${datatype} ${shapeText(shape)}`);
 }
 
 const modes = {

@@ -3,13 +3,14 @@ import { byId, element } from './elements.mjs';
 import { Live } from './live.mjs';
 import { showSummary } from './model.mjs';
 import { showPicture, takePictures } from './picture.mjs';
-import { showBusy, showFault, showNothing, showResult } from './results.mjs';
+import { showBusy, showFault, showNothing, showOutputs, showResult } from './results.mjs';
 import { ask, isFine, modelPath, ServerFault, useKey } from './server.mjs';
+import { showTensors, takeRequests } from './tensors.mjs';
 
 const pollMs = 2000;
 const classes = 5;
 const invitation = 'The best classes of your photo will stand here.';
-const noPictures = 'This model takes no pictures: the protocol asks it for tensors.';
+const noRequest = 'What the model answers will stand here.';
 
 const live = new Live();
 /** Models that say of a picture what it shows. */
@@ -21,17 +22,30 @@ const chosenModel = () => byId('model').value;
 
 async function classify() {
   if (!picture || !chosenModel()) return;
-  // The answer to an earlier picture must not come after this one's.
+  const headers = { 'content-type': picture.type || 'application/octet-stream' };
+  showBusy();
+  await post(`/classify?top=${classes}`, { headers, body: picture }, showResult);
+}
+
+async function infer(text) {
+  showBusy('Asking the model.');
+  const headers = { 'content-type': 'application/json' };
+  await post('/infer', { headers, body: text }, showOutputs);
+}
+
+async function post(action, request, show) {
+  // The answer to an earlier request must not come after this one's.
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  showBusy();
   const start = performance.now();
   try {
-    const path = modelPath(chosenModel(), `/classify?top=${classes}`);
-    const headers = { 'content-type': picture.type || 'application/octet-stream' };
-    const result = await ask(path, { method: 'POST', headers, body: picture, signal });
-    showResult(result, performance.now() - start);
+    const result = await ask(modelPath(chosenModel(), action), {
+      method: 'POST',
+      signal,
+      ...request,
+    });
+    show(result, performance.now() - start);
     void refresh();
   } catch (error) {
     if (error.name === 'AbortError') return;
@@ -57,15 +71,23 @@ async function chooseModel() {
   void refresh();
   try {
     const summary = await ask(modelPath(name, '/summary'));
-    if (name === chosenModel()) showSummary(summary);
+    if (name !== chosenModel()) return;
+    showSummary(summary);
+    showTensors(summary);
   } catch (error) {
     byId('summary').replaceChildren(element('p', { className: 'fault' }, error.message));
   }
 }
 
-/** What stands where results will be. */
+/** Asks for what the model takes: a picture, which may be there already, or numbers. */
 function invite() {
-  showNothing(classifiers.has(chosenModel()) ? invitation : noPictures);
+  const takesPictures = classifiers.has(chosenModel());
+  byId('pictures').hidden = !takesPictures;
+  byId('tensors').hidden = takesPictures;
+  byId('results-title').textContent = takesPictures ? 'What it shows' : 'What it answers';
+  asking.abort();
+  if (takesPictures && picture) void classify();
+  else showNothing(takesPictures ? invitation : noRequest);
 }
 
 /** Names of models, without those that only decode pictures for another one: here the server does that anyway. */
@@ -90,7 +112,7 @@ async function listModels() {
   select.value = models.includes(wanted)
     ? wanted
     : (models.find((name) => classifiers.has(name)) ?? models[0]);
-  if (!picture) invite();
+  invite();
   await chooseModel();
 }
 
@@ -126,11 +148,11 @@ byId('key-form').addEventListener('submit', () => {
   void refresh().then(classify);
 });
 byId('model').addEventListener('change', () => {
-  if (!picture) invite();
+  invite();
   void chooseModel();
-  void classify();
 });
 takePictures(take);
+takeRequests((text) => void infer(text));
 takePhotos(take);
 
 async function poll() {

@@ -49,5 +49,7 @@ function setShown(isShown) {
   byId('choose').hidden = !isShown;
   if (isShown) byId('drop').dataset.has = 'picture';
   else delete byId('drop').dataset.has;
-  byId('picture').setAttribute('aria-label', isShown ? 'Choose another photo' : 'Choose a photo');
+  // Without a picture its own text names it.
+  if (isShown) byId('picture').setAttribute('aria-label', 'Choose another photo');
+  else byId('picture').removeAttribute('aria-label');
 }

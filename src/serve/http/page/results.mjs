@@ -1,9 +1,9 @@
-import { byId, element, milliseconds, percent } from './elements.mjs';
+import { byId, counted, element, milliseconds, numbered, percent, shapeText } from './elements.mjs';
 
-/** Says that a picture is being looked at; what was there stays, paler. */
-export function showBusy() {
+/** Says that something is being looked at; what was there stays, paler. */
+export function showBusy(text = 'Looking at the photo.') {
   byId('results').setAttribute('aria-busy', 'true');
-  byId('spoken').textContent = 'Looking at the photo.';
+  byId('spoken').textContent = text;
 }
 
 /** The classes of a picture, best first, and where the time went. */
@@ -26,6 +26,28 @@ export function showResult({ predictions, is_distribution: isDistribution, timin
   );
   byId('spoken').textContent = `${best.label}, ${share(best)}.`;
 }
+
+/** What came of a request for numbers: the outputs, cut short where there are many. */
+export function showOutputs({ outputs }, roundTripMs) {
+  const shown = outputs.flatMap(({ name, datatype, shape, data }) => {
+    const rest = data.length - mostShown;
+    const text = JSON.stringify(data.slice(0, mostShown)).slice(1, -1).replaceAll(',', ', ');
+    return [
+      element('h3', {}, element('code', {}, name), ` ${datatype} ${shapeText(shape)}`),
+      element('p', { className: 'values' }, text, rest > 0 ? ` and ${counted(rest)} more` : ''),
+    ];
+  });
+  const time = element(
+    'p',
+    { className: 'timing' },
+    `${milliseconds(roundTripMs)} with the way there and back.`,
+  );
+  replace(...shown, time);
+  byId('spoken').textContent = `${numbered(outputs.length, 'output')}.`;
+}
+
+/** Values of an output that are shown. */
+const mostShown = 200;
 
 function bar({ label, probability }, share) {
   const fill = element('div', { className: 'fill' });
@@ -56,7 +78,7 @@ const titles = {
   0: 'No connection',
   401: 'A key is needed',
   404: 'This model is not there',
-  413: 'The photo is too large',
+  413: 'This is too large',
   429: 'The server is busy',
   503: 'The server is busy',
   504: 'It took too long',

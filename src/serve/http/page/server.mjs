@@ -13,6 +13,11 @@ export function useKey(key) {
   sessionStorage.setItem(keyName, key);
 }
 
+/** Whether calls of this tab carry a key. */
+export function asksWithKey() {
+  return sessionStorage.getItem(keyName) !== null;
+}
+
 /** Asks the server; its JSON, or a `ServerFault` with what it says. */
 export async function ask(path, options = {}) {
   const key = sessionStorage.getItem(keyName);
