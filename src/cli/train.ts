@@ -4,6 +4,7 @@ import type { TrainOptions } from '../train/options.ts';
 import { trainWithPseudoLabels } from '../train/pseudo-labels.ts';
 import { findRate } from '../train/rate-finder.ts';
 import { train } from '../train/train.ts';
+import { noteAssumedIn } from './assumed.ts';
 import { takeSignals } from './signals.ts';
 import { note, print } from './terminal.ts';
 import {
@@ -33,6 +34,7 @@ async function run(base: string, folder: string | undefined, options: Options): 
   const printer = eventPrinter(
     `seed ${seed}, ${shuffle ? 'shuffled' : 'not shuffled'}, on ${provider}`,
   );
+  if (folder !== undefined) noteAssumedIn(base, options.preprocess?.mode);
   const interrupt = catchInterrupt();
   try {
     const all: TrainOptions = {
