@@ -83,7 +83,9 @@ export class ToolkitError extends Error {
       where.node && `node "${where.node}"`,
     ]
       .filter(Boolean)
-      .join(', ');
+      .join(', ')
+      // A name from a file must not begin a line that looks like one of ours.
+      .replaceAll('\n', String.raw`\n`);
     super(place ? `${what}\n  at ${place}\n  ${options.hint}` : `${what}\n  ${options.hint}`, {
       cause: options.cause,
     });
@@ -91,4 +93,38 @@ export class ToolkitError extends Error {
     this.where = where;
     this.hint = options.hint;
   }
+}
+
+/** The path of a file, from a caller that may be JavaScript. Throws OPTION_INVALID for anything but text. */
+export function checkedPath(path: unknown, what = 'The path of a file'): string {
+  if (typeof path === 'string' && path !== '') return path;
+  const found = path === '' ? 'an empty text' : ArrayBuffer.isView(path) ? 'bytes' : typeof path;
+  throw new ToolkitError('OPTION_INVALID', `${what} is needed, but ${found} was given`, {
+    hint: 'Give it as text, in quotes.',
+  });
+}
+
+/** The few known names that a mistyped one may have meant, nearest first; none where all are far from it. */
+export function nearNames(name: string, known: Iterable<string>): readonly string[] {
+  const wanted = name.toLowerCase();
+  return [...known]
+    .map((each) => ({ each, distance: editDistance(wanted, each.toLowerCase()) }))
+    .filter(({ each, distance }) => distance <= Math.max(1, Math.min(name.length, each.length) / 3))
+    .toSorted((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ each }) => each);
+}
+
+/** Letters to add, leave out or change to come from one text to the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of from.split('').entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const changed = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ToolkitError } from './errors.ts';
+import { checkedPath, ToolkitError } from './errors.ts';
 
 /**
  * Writes a file so that it is there whole or not at all: into a temporary name beside it, then renamed.
@@ -87,6 +87,7 @@ export async function checkTarget(
   path: string,
   { force }: { readonly force?: boolean | undefined },
 ): Promise<void> {
+  checkedPath(path, 'The path of an output');
   if (force !== true) await refuseExisting(path);
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK);

@@ -11,6 +11,7 @@ import { outputFault, refuseExisting } from '../output.ts';
 import { type Verification, verify } from '../verify/verify.ts';
 import {
   classList,
+  fileEnding,
   inputLayoutOption,
   kerasOptions,
   lambdaList,
@@ -19,7 +20,7 @@ import {
   reportOption,
   toleranceNumber,
 } from './options.ts';
-import { bytesText, countText, note, print } from './terminal.ts';
+import { bytesText, countText, note, oneLine, print } from './terminal.ts';
 import { differs, noteNotCompared, verificationText } from './verify.ts';
 
 interface Options extends ConvertOptions {
@@ -39,7 +40,7 @@ export function convertCommand(): Command {
       '<file>',
       'what Keras wrote: .h5, .keras, .weights.h5, TensorFlow.js; recognised by content',
     )
-    .option('-o, --output <file>', 'the ONNX file (default: beside the input)')
+    .option('-o, --output <file>', 'the ONNX file (default: beside the input)', fileEnding('.onnx'))
     .option('-f, --force', 'overwrite the output');
   for (const option of kerasOptions()) command.addOption(option);
   return command
@@ -59,13 +60,6 @@ export function convertCommand(): Command {
     .option('--atol <n>', 'absolute tolerance of --verify (default: 1e-5)', toleranceNumber)
     .option('--rtol <n>', 'relative tolerance of --verify (default: 1e-4)', toleranceNumber)
     .addOption(reportOption())
-    .addHelpText(
-      'after',
-      '\nExamples:\n' +
-        '  graft convert vgg16.h5\n' +
-        '  graft convert weights.h5 --arch model.json --kernels theano -o model.onnx\n' +
-        '  graft convert model.keras --verify reference.npz',
-    )
     .action(run);
 }
 
@@ -142,8 +136,8 @@ function reportText(report: ConversionReport, verification: Verification | undef
   const isWritten = verification?.isEqual !== false;
   const decisions = report.decisions.map(({ subject, value, evidence, overrule }) =>
     [
-      `  ${subject}: ${value}`,
-      `    because ${evidence}`,
+      `  ${oneLine(subject)}: ${oneLine(value)}`,
+      `    because ${oneLine(evidence)}`,
       overrule && `    overrule with ${overrule}`,
     ]
       .filter(Boolean)

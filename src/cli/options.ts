@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import type { Preprocess } from '../onnx/card.ts';
@@ -26,6 +27,40 @@ export function toleranceNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError('A number of at least 0 is needed.');
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** A size: bytes, or with a unit, 1 GB being 1,000,000,000 bytes and 1 GiB 1,073,741,824. */
+export function byteCount(text: string): number {
+  const [, digits = '', unit = ''] = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(digits) * (byteUnits[unit.toLowerCase()] ?? Number.NaN));
+  if (digits !== '' && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError('A size is needed, such as 500MB, 4GiB or 1000000 (bytes).');
+}
+
+/** The name of a file to be written, whose ending says what it becomes. */
+export function fileEnding(...endings: readonly string[]): (text: string) => string {
+  const wanted = endings.join(' or ');
+  return (text) => {
+    if (endings.includes(extname(text).toLowerCase())) return text;
+    throw new InvalidArgumentError(
+      text === '-'
+        ? `A file is written whole or not at all, never to the standard output: give a name in ${wanted}.`
+        : `The name must end in ${wanted}.`,
+    );
+  };
 }
 
 export function reportOption(): Option {
@@ -157,6 +192,15 @@ const pictureParts = z.strictObject({
     .exactOptional(),
 });
 
+/** What each part may be, in words. */
+const accepted: Readonly<Record<string, string>> = {
+  mode: 'none, caffe, tf or torch',
+  color: 'rgb, bgr or gray',
+  resize: 'nearest, bilinear or bicubic',
+  layout: 'nchw or nhwc',
+  size: 'HEIGHTxWIDTH in pixels, such as 224x224',
+};
+
 /** How images become the model's input, for a model that does not say it: a mode, or `part=value` by comma. */
 export function preprocessOption(): Option {
   return new Option(
@@ -167,6 +211,14 @@ export function preprocessOption(): Option {
     const parts = nameList(text).map((part) => (part.includes('=') ? part : `mode=${part}`));
     const read = pictureParts.safeParse(Object.fromEntries(parts.map((part) => part.split('='))));
     if (read.success) return read.data;
-    throw new InvalidArgumentError(z.prettifyError(read.error));
+    const at = String(read.error.issues[0]?.path[0] ?? '');
+    const values = accepted[at];
+    const wrong =
+      values === undefined
+        ? 'The parts are mode, color, resize, layout and size'
+        : `"${at}" must be ${values}`;
+    throw new InvalidArgumentError(
+      `${wrong}. Examples: tf; caffe,size=224x224; mode=tf,color=bgr.`,
+    );
   });
 }

@@ -10,6 +10,7 @@ import { registerMetrics } from '../serve/observe/metrics.ts';
 import { openTracing, type Tracing } from '../serve/observe/tracing.ts';
 import { apiKeyGate, originGate, readApiKeys, readTls } from '../serve/security.ts';
 import { type ServeOptions, type Server, serve } from '../serve/serve.ts';
+import { noteAssumed } from './assumed.ts';
 import { nameList, positiveNumber, providerOption, wholeNumber } from './options.ts';
 import { takeSignals } from './signals.ts';
 import { note } from './terminal.ts';
@@ -220,6 +221,9 @@ function noteModels({ context }: Server): void {
   if (context.isReady()) note(`Ready: ${[...new Set(list.map(({ name }) => name))].join(', ')}`);
   for (const { name, version, reason } of list) {
     if (reason !== '') note(`Not served: ${name}${version && ` version ${version}`}: ${reason}`);
+  }
+  for (const name of new Set(list.map((entry) => entry.name))) {
+    noteAssumed(name, context.models.versions(name).at(-1)?.spec.about.pictures?.preprocess);
   }
   if (list.length === 0) {
     note(

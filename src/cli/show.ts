@@ -6,8 +6,9 @@ import { loadModel } from '../runtime/model.ts';
 import { predict } from '../runtime/predict.ts';
 import type { Provider } from '../runtime/providers.ts';
 import { type SheetItem, writeContactSheet } from '../show/sheet.ts';
+import { noteAssumed } from './assumed.ts';
 import { imageArguments, noneReadable } from './images.ts';
-import { preprocessOption, providerOption, wholeNumber } from './options.ts';
+import { fileEnding, preprocessOption, providerOption, wholeNumber } from './options.ts';
 import { note, noteSkipped, print } from './terminal.ts';
 
 interface Options {
@@ -26,7 +27,7 @@ export function showCommand(): Command {
   return new Command('show')
     .description('Draw images on one sheet, titled with their folders or with predictions.')
     .argument('<images...>', 'image files, or folders of them')
-    .option('-o, --output <file>', 'the PNG file', 'sheet.png')
+    .option('-o, --output <file>', 'the PNG file', fileEnding('.png'), 'sheet.png')
     .option('-f, --force', 'overwrite the output')
     .option('--model <file>', 'an ONNX file whose predictions become the titles')
     .option('--columns <n>', 'images a row', wholeNumber(1))
@@ -57,6 +58,7 @@ function titled(file: string): SheetItem {
 async function predicted(files: readonly string[], options: Options): Promise<SheetItem[]> {
   const { provider, preprocess } = options;
   const model = await loadModel(options.model ?? '', { provider, preprocess });
+  noteAssumed(model.path, model.preprocess);
   try {
     const items: SheetItem[] = [];
     for await (const { file, top } of predict(model, files, { top: 1, onSkip: noteSkipped })) {

@@ -4,14 +4,39 @@ import Table from 'cli-table3';
 /** Whether a person is looking: tables and bars for people, plain lines for programs. */
 export const isTerminal = (): boolean => process.stdout.isTTY;
 
-/** Lines of output. */
+/** Lines of output, with what would steer the terminal made visible. */
 export function print(...lines: readonly string[]): void {
-  for (const line of lines) console.log(line);
+  for (const line of lines) console.log(visible(line));
+}
+
+/** Data for programs, as it is; made visible only where a person looks at it. */
+export function writeText(text: string): void {
+  process.stdout.write(isTerminal() ? visible(text) : text);
 }
 
 /** A warning or a note: to stderr, so that it is in no one's data. */
 export function note(line: string): void {
-  console.error(line);
+  console.error(visible(line));
+}
+
+/**
+ * Control characters that steer a terminal, and those that turn the direction of text: names in files can have them.
+ * Line feeds and tabs stay.
+ */
+// oxlint-disable-next-line eslint/no-control-regex -- these are the ones that are sought
+const steering = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+
+/** The text with every control character spelled as in JavaScript, such as \x1b; line feeds and tabs stay. */
+function visible(text: string): string {
+  return text.replaceAll(steering, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+  });
+}
+
+/** As `visible`, for a name or value that has to stay on its line. */
+export function oneLine(text: string): string {
+  return visible(text).replaceAll('\n', String.raw`\n`).replaceAll('\t', String.raw`\t`);
 }
 
 /** Names a file that was passed over, and why. */
@@ -22,18 +47,19 @@ export function noteSkipped({
   readonly path: string;
   readonly reason: string;
 }): void {
-  note(`Skipped ${path}: ${reason}`);
+  note(`Skipped ${oneLine(path)}: ${reason}`);
 }
 
 /** Rows under headings; on a terminal that is too narrow for them, the widest columns are wrapped. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const colWidths = fittingWidths([head, ...rows]);
+  const cells = rows.map((row) => row.map(oneLine));
+  const colWidths = fittingWidths([head, ...cells]);
   const table = new Table({
     head: [...head],
     style: { head: [], border: [], compact: true },
     ...(colWidths && { colWidths, wordWrap: true, wrapOnWordBoundary: false }),
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...cells);
   return table.toString();
 }
 
@@ -77,11 +103,7 @@ export function progressBar(label: string, unit: string): Progress {
     update(done, total) {
       const most = total ?? Number.MAX_SAFE_INTEGER;
       if (!bar) {
-        bar = newBar(
-          total === undefined
-            ? `${label} {value} ${unit} · {duration_formatted}`
-            : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
-        );
+        bar = newBar(barFormat(label, unit, { total, columns: process.stderr.columns }));
         bar.start(most, done);
       }
       bar.setTotal(most);
@@ -91,14 +113,51 @@ export function progressBar(label: string, unit: string): Progress {
   };
 }
 
+/** The parts of a line of progress, of which the bar takes what the others leave of the terminal's width. */
+export function barFormat(
+  label: string,
+  unit: string,
+  { total, columns }: { readonly total: number | undefined; readonly columns: number },
+): { readonly format: string; readonly barsize: number } {
+  if (total === undefined) {
+    return { format: `${label} {value} ${unit} · {duration_formatted}`, barsize: 0 };
+  }
+  const count = `{value}/{total} ${unit} · {eta_formatted} left`;
+  const digits = String(total).length;
+  const others = label.length + 2 * digits + unit.length + ' / · 00m00s left'.length + 2;
+  const barsize = Math.min(40, columns - others);
+  if (barsize < 5) return { format: `${label} ${count}`, barsize: 0 };
+  return { format: `${label} {bar} ${count}`, barsize };
+}
+
+function two(part: number): string {
+  return String(Math.floor(part)).padStart(2, '0');
+}
+
+/** Seconds as "12s", "1m05s" or "2h10m"; before anything can be said of what is left, nothing. */
+export function timeText(seconds: unknown): string {
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return '…';
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two((whole % 3600) / 60)}m`;
+}
+
 /** Gives back the cursor that a progress bar hides: for a process that ends before the bar does. */
 export function showCursor(): void {
   if (process.stderr.isTTY) process.stderr.write('\u001B[?25h\n');
 }
 
-function newBar(format: string): SingleBar {
+function newBar({ format, barsize }: ReturnType<typeof barFormat>): SingleBar {
   return new SingleBar(
-    { format, hideCursor: true, clearOnComplete: true, etaBuffer: 50 },
+    {
+      format,
+      barsize,
+      formatTime: timeText,
+      hideCursor: true,
+      clearOnComplete: true,
+      etaBuffer: 50,
+    },
     Presets.shades_classic,
   );
 }

@@ -8,7 +8,15 @@ import { optimizers } from '../train/optimizers.ts';
 import type { TrainOptions } from '../train/options.ts';
 import { parseStage, type StageOptions, stageSchema } from '../train/plan/stage.ts';
 import { checked, itemsOf, plainValue } from '../train/plan/text.ts';
-import { positiveNumber, preprocessOption, providerOption, share, wholeNumber } from './options.ts';
+import {
+  byteCount,
+  fileEnding,
+  positiveNumber,
+  preprocessOption,
+  providerOption,
+  share,
+  wholeNumber,
+} from './options.ts';
 
 /** What commander makes of the command line. */
 export interface Options
@@ -184,9 +192,9 @@ function pictures(command: Command): Command {
     )
     .option('--workers <n>', 'threads that read pictures', wholeNumber(0))
     .option(
-      '--memory <bytes>',
-      'most that features may take in memory; more are read from disk, batch by batch (default: 4 GiB)',
-      wholeNumber(1),
+      '--memory <size>',
+      'most that features may take in memory; more are read from disk, batch by batch (default: 4GiB)',
+      byteCount,
     );
 }
 
@@ -197,7 +205,11 @@ function running(command: Command): Command {
     .option('--cache <folder>', 'where features are kept (default: in the user’s cache)')
     .option('--no-cache', 'keep no features')
     .option('--no-baselines', 'do not measure simple models on the same features')
-    .option('--history <file>', 'as .json (default: beside the output), .csv or .jsonl')
+    .option(
+      '--history <file>',
+      'as .json (default: beside the output), .csv or .jsonl',
+      fileEnding('.json', '.csv', '.jsonl'),
+    )
     .option('--resume', 'go on where a training was interrupted')
     .option(
       '--checkpoints <folder>',

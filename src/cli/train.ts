@@ -6,6 +6,7 @@ import { trainWithPseudoLabels } from '../train/pseudo-labels.ts';
 import { findRate } from '../train/rate-finder.ts';
 import { type StandardiseOptions, standardiseSchema } from '../train/standardisation.ts';
 import { train } from '../train/train.ts';
+import { noteAssumedIn } from './assumed.ts';
 import { takeSignals } from './signals.ts';
 import { note, print } from './terminal.ts';
 import {
@@ -35,6 +36,7 @@ async function run(base: string, folder: string | undefined, options: Options): 
   const printer = eventPrinter(
     `seed ${seed}, ${shuffle ? 'shuffled' : 'not shuffled'}, on ${provider}`,
   );
+  if (folder !== undefined) noteAssumedIn(base, options.preprocess?.mode);
   const interrupt = catchInterrupt();
   try {
     const all: TrainOptions = {

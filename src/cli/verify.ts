@@ -29,10 +29,7 @@ export function verifyCommand(): Command {
     .addOption(reportOption())
     .addHelpText(
       'after',
-      '\nExamples:\n' +
-        '  graft verify model.onnx --against input.npy expected.npy\n' +
-        '  graft verify model.onnx --against reference.npz --layers\n' +
-        '\nAn .npz names its arrays after the model’s inputs, outputs and layers,\n' +
+      '\nAn .npz names its arrays after the model’s inputs, outputs and layers,\n' +
         'or "input", "expected_1" and so on. Two numbers are equal where\n' +
         '|actual − expected| ≤ atol + rtol · |expected|; exit code 1 where some are not.',
     )

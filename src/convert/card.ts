@@ -1,7 +1,8 @@
+import { knownNetwork } from '../keras/applications.ts';
 import { ConfigReader } from '../keras/config.ts';
 import type { Decision, KerasGraph, KerasLayer, KerasModel } from '../keras/model.ts';
 import type { LayerRecord, Preprocess } from '../onnx/card.ts';
-import type { Shape, Value } from '../tensor.ts';
+import { type Shape, sizeOf, type Value } from '../tensor.ts';
 import { type Lambdas, lambdaDoes } from './layers/core/lambda.ts';
 import type { DataFormat } from './read.ts';
 import { keyOf, type Walked, type WalkedLayer } from './walk.ts';
@@ -23,9 +24,21 @@ export function layerRecords(walked: Walked): readonly LayerRecord[] {
         name,
         shape: shape.map(Number),
       })),
+      ...countOf(layer),
       ...(layer.keras.className === 'Dropout' && typeof rate === 'number' ? { rate } : {}),
     };
   });
+}
+
+/** Recurrent operators want zeros for biases that Keras does not have. */
+function countOf({ keras, parameters }: WalkedLayer): Pick<LayerRecord, 'count'> {
+  const held = sum((parameters?.values ?? []).map(({ shape }) => sizeOf(shape.map(Number))));
+  const count = sum(keras.weights.map(({ source }) => sizeOf(source.shape)));
+  return held === 0 || held === count ? {} : { count };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** How the value of a layer lies, where not as Keras has it; values that are outputs always do. */
@@ -85,7 +98,7 @@ export function preprocessOf(
   {
     layout,
     lambdas,
-    mode = model.recipe?.preprocess ?? 'none',
+    mode: asked,
   }: {
     readonly layout: ImageLayout;
     readonly lambdas: Lambdas;
@@ -94,7 +107,10 @@ export function preprocessOf(
 ): Preprocess | undefined {
   const image = imageOf(input.shape, layout);
   if (!image || model.graph.inputs.length !== 1) return undefined;
-  const generation = model.origin.generation;
+  const { generation } = model.origin;
+  const within = beforeKernels(model.graph).flatMap((keras) => describe(keras, lambdas));
+  const known = knownMode(model, within);
+  const mode = asked ?? known ?? 'none';
   const isBilinear = generation === 'tf.keras' || generation === 'Keras 3';
   return {
     size: [image.height, image.width],
@@ -102,8 +118,16 @@ export function preprocessOf(
     layout,
     color: colorOf(image.channels, mode),
     mode,
-    inGraph: model.graph.layers.flatMap((keras) => describe(keras, lambdas)).join(', '),
+    ...(asked === undefined && known === undefined ? { assumed: true } : {}),
+    inGraph: within.map(({ words }) => words).join(', '),
   };
+}
+
+/** What is left to do where the layers do it themselves, or the network is a published one; `undefined` without evidence. */
+function knownMode(model: KerasModel, within: readonly Doing[]): Preprocess['mode'] | undefined {
+  // A network that came without layers has those of its recipe, which knows what they do.
+  if (!model.recipe && within.some(({ isScaling }) => isScaling)) return 'none';
+  return knownNetwork(model)?.preprocess;
 }
 
 /** Caffe's networks were trained on BGR. Source: keras/src/applications/imagenet_utils.py. */
@@ -114,18 +138,18 @@ function colorOf(channels: number, mode: Preprocess['mode']): Preprocess['color'
 
 /** What was concluded about the pixels of a model that takes images, where its own layers do not say it. */
 export function preprocessDecision(
-  { recipe }: KerasModel,
+  model: KerasModel,
   preprocess: Preprocess | undefined,
   asked: Preprocess['mode'] | undefined,
 ): readonly Decision[] {
-  if (!preprocess || preprocess.inGraph !== '') return [];
-  const { mode, color } = preprocess;
-  const fromRecipe =
-    recipe?.preprocess === undefined ? undefined : `the recipe ${recipe.name} says so`;
-  const evidence =
-    asked === undefined
-      ? (fromRecipe ?? 'the file does not say what was done to pixels before the first layer')
-      : 'as asked';
+  if (!preprocess) return [];
+  const { mode, color, assumed, inGraph } = preprocess;
+  if (inGraph !== '' && mode === 'none' && assumed !== true) return [];
+  const concluded =
+    assumed === true
+      ? 'it is assumed: the file does not say what was done to pixels before the first layer'
+      : (knownNetwork(model)?.evidence ?? '');
+  const evidence = asked === undefined ? concluded : 'as asked';
   return [
     {
       subject: 'preprocessing of pictures',
@@ -133,6 +157,16 @@ export function preprocessDecision(
       evidence,
       overrule: '--preprocess none|caffe|tf|torch',
     },
+  ];
+}
+
+/** What to tell a person whose model may be given pixels that it was not trained on. */
+export function preprocessWarnings(preprocess: Preprocess | undefined): readonly string[] {
+  if (preprocess?.assumed !== true) return [];
+  return [
+    'Nothing says what was done to pixels before the first layer: they are assumed to go in as they are, 0 to 255. ' +
+      'If the model was trained on others, its predictions will be wrong: say it with --preprocess tf (x/127.5 - 1), ' +
+      'caffe, torch, or none to confirm',
   ];
 }
 
@@ -148,23 +182,54 @@ function imageOf(
   return { height, width, channels };
 }
 
+/** The layers that pixels pass before the first one that was trained on them, nested ones included. */
+function beforeKernels(graph: KerasGraph): readonly KerasLayer[] {
+  const layers = everyLayer(graph);
+  const first = layers.findIndex(
+    ({ weights, className }) => weights.length > 0 && !className.endsWith('Normalization'),
+  );
+  return first < 0 ? layers : layers.slice(0, first);
+}
+
+function everyLayer({ layers }: KerasGraph): readonly KerasLayer[] {
+  return layers.flatMap((layer) => (layer.model ? everyLayer(layer.model) : [layer]));
+}
+
+interface Doing {
+  readonly words: string;
+  /** Whether it changes what the numbers of pixels mean, and so is what was done to them in training. */
+  readonly isScaling: boolean;
+}
+
 /** What a layer does to pixels, for layers that are there for nothing else. */
-function describe(layer: KerasLayer, lambdas: Lambdas): readonly string[] {
+function describe(layer: KerasLayer, lambdas: Lambdas): readonly Doing[] {
   const { className, config, name } = layer;
   switch (className) {
     case 'Lambda': {
       const does = lambdaDoes(new ConfigReader(config, { layer: name }), name, lambdas);
-      return does === undefined ? [] : [does];
+      return does === undefined ? [] : [{ words: does, isScaling: true }];
     }
-    case 'Rescaling':
-      return [
-        `rescaling by ${JSON.stringify(config['scale'])}, ${JSON.stringify(config['offset'])}`,
-      ];
+    case 'Rescaling': {
+      const { scale, offset } = config;
+      const words = `rescaling by ${JSON.stringify(scale)}, ${JSON.stringify(offset)}`;
+      return [{ words, isScaling: true }];
+    }
     case 'Normalization':
-      return ['normalization'];
-    case 'Resizing':
-      return [`resizing to ${JSON.stringify([config['height'], config['width']])}`];
+      return [{ words: 'normalization', isScaling: true }];
+    case 'Resizing': {
+      const words = `resizing to ${JSON.stringify([config['height'], config['width']])}`;
+      return [{ words, isScaling: false }];
+    }
     default:
-      return [];
+      return arithmetic(layer);
   }
+}
+
+/** `preprocess_input` called within a model became nodes of its own. */
+function arithmetic({ className, config }: KerasLayer): readonly Doing[] {
+  const isOperation = /^(ops\.|TFOpLambda$|TensorFlowOpLayer$)/.test(className);
+  const called = config['function'];
+  const words = typeof called === 'string' ? called : className;
+  if (!isOperation || !/div|mul|sub|add/i.test(words)) return [];
+  return [{ words, isScaling: true }];
 }

@@ -1,4 +1,4 @@
-import { ToolkitError } from '../errors.ts';
+import { nearNames, ToolkitError } from '../errors.ts';
 import type { KerasGraph, KerasLayer, KerasModel } from '../keras/model.ts';
 import { type Lambdas, lambdaKeys } from './layers/core/lambda.ts';
 import { layerNames } from './layers/index.ts';
@@ -88,7 +88,7 @@ function layerFaults(checking: Checking, layer: KerasLayer, name: string): reado
     return [
       new ToolkitError(
         'KERAS_LAYER_UNSUPPORTED',
-        `The layer class "${layer.savedClassName}" cannot be converted`,
+        `The layer class ${JSON.stringify(layer.savedClassName)} cannot be converted${likeIt(layer)}`,
         { where, hint: unknownHint(layer) },
       ),
     ];
@@ -129,5 +129,11 @@ function named(classes: string, hint: string): Readonly<Record<string, string>> 
 function unknownHint(layer: KerasLayer): string {
   const reason = refusals[layer.className];
   if (reason !== undefined) return reason;
-  return `Give a rule for it (defineLayer, convert(file, { layers })), or rebuild the model without it. Classes that can be converted: ${layerNames.join(', ')}.`;
+  return 'Give a rule for it (defineLayer, convert(file, { layers })), or rebuild the model without it.';
+}
+
+/** Classes that it may be a variant or a slip of the pen of. */
+function likeIt({ className }: KerasLayer): string {
+  const near = nearNames(className.split('>').at(-1) ?? '', layerNames);
+  return near.length === 0 ? '' : ` (a name like it: ${near.join(', ')})`;
 }

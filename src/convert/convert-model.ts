@@ -9,6 +9,7 @@ import {
   layerRecords,
   preprocessDecision,
   preprocessOf,
+  preprocessWarnings,
 } from './card.ts';
 import { checkLambdas, checkLayers } from './check.ts';
 import { classesOf } from './classes.ts';
@@ -30,7 +31,8 @@ export interface ModelOptions {
   readonly classes?: readonly string[] | undefined;
   /**
    * What is done to pixels of 0 to 255 before the model, in Keras' words; for the model card, since the graph has none
-   * of it. The recipe's where it is left open, else none.
+   * of it. Where it is left open, that of the network which the
+   * model is known to be, else none, with a warning.
    */
   readonly preprocess?: Preprocess['mode'] | undefined;
   /** What Lambda layers compute: names of presets, by the names of the layers or of their functions. */
@@ -74,17 +76,22 @@ export function convertModel(model: KerasModel, options: ModelOptions = {}): Con
   });
   for (const output of exposed(graph, wanted.keys, walked.outputs)) graph.output(output);
   const preprocess = cardPreprocess(model, graph, options);
+  const classes = classesOf(model, graph.outputs, options.classes);
   const gone = foldNormalizations(graph);
   const layers = layerRecords(walked).map((layer) => afterFolding(layer, gone, graph));
   return {
     graph,
     card: {
-      classes: classesOf(model, graph.outputs, options.classes),
+      classes: classes.names,
       preprocess,
       layers,
     },
-    decisions: [...model.decisions, ...preprocessDecision(model, preprocess, options.preprocess)],
-    warnings: [...walked.warnings],
+    decisions: [
+      ...model.decisions,
+      ...preprocessDecision(model, preprocess, options.preprocess),
+      ...classes.decisions,
+    ],
+    warnings: [...walked.warnings, ...preprocessWarnings(preprocess)],
     layers: layers.length,
     parameters: parametersOf(walked.layers.map(({ keras }) => ownWeights(keras))),
     nodes: graph.nodes.length,

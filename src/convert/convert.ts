@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { ToolkitError } from '../errors.ts';
+import { checkedPath, ToolkitError } from '../errors.ts';
 import type { Decision, KerasModel, KerasOrigin } from '../keras/model.ts';
 import { type OpenKerasOptions, openKeras } from '../keras/open.ts';
 import { cardMetadata, type ModelCard } from '../onnx/card.ts';
@@ -52,7 +52,7 @@ export async function convert(
   file: string,
   options: ConvertOptions = {},
 ): Promise<ConversionReport> {
-  const output = options.output ?? outputFor(file);
+  const output = options.output ?? outputFor(checkedPath(file, 'The path of a Keras file'));
   if (options.force !== true) await refuseExisting(output);
   await refuseSame(file, output);
   const hash = sha256Of(file);

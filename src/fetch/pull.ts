@@ -1,9 +1,10 @@
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ToolkitError } from '../errors.ts';
+import { checkedPath, nearNames, ToolkitError } from '../errors.ts';
 import { outputFault } from '../output.ts';
 import { download, type Transfer } from './download.ts';
+import { packagedFile } from './packaged.ts';
 import { discard, forgetOrigin, lock, partialBytes } from './partial.ts';
 import { type Source, type SourceTable, sources } from './sources.ts';
 import { type Verdict, verify } from './verify.ts';
@@ -42,8 +43,8 @@ export interface PullResult extends Verdict {
   readonly name: string;
   readonly title: string;
   readonly path: string;
-  /** Where it was found: in our cache, in Keras' own (used where it lies, nothing is copied), or on the network. */
-  readonly from: 'cache' | 'Keras cache' | 'network';
+  /** Where it was found: in the package itself, in our cache, in Keras' own (used where it lies, nothing is copied), or on the network. */
+  readonly from: 'package' | 'cache' | 'Keras cache' | 'network';
   /** The address that gave it, when it came from the network. */
   readonly address: string | undefined;
 }
@@ -58,7 +59,10 @@ export interface PullResult extends Verdict {
  * Throws DOWNLOAD_UNKNOWN, DOWNLOAD_FAILED, DOWNLOAD_CHECKSUM, OUTPUT_UNWRITABLE, OPTION_INVALID.
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<PullResult> {
-  const source = sourceNamed(name, options.sources ?? sources);
+  const source = sourceNamed(
+    checkedPath(name, 'The name of a download'),
+    options.sources ?? sources,
+  );
   const dir = resolve(options.dir ?? cacheFolder());
   const addresses = addressesOf(source, options.mirror);
   const known = { name, title: source.title };
@@ -91,8 +95,11 @@ function kerasFolder(): string {
 function sourceNamed(name: string, table: SourceTable): Source {
   const source = Object.hasOwn(table, name) ? table[name] : undefined;
   if (source) return source;
+  const known = Object.keys(table);
+  const near = nearNames(name, known);
+  const meant = near.length === 0 ? '' : `Did you mean ${near.join(' or ')}? `;
   throw new ToolkitError('DOWNLOAD_UNKNOWN', `There is no download named "${name}"`, {
-    hint: `Choose one of: ${Object.keys(table).join(', ')}.`,
+    hint: `${meant}Choose one of: ${known.join(', ')}.`,
   });
 }
 
@@ -114,14 +121,17 @@ async function findCached(
   { kerasDir = kerasFolder() }: PullOptions,
 ): Promise<Found | undefined> {
   const ours = await foundAt(join(dir, source.file), source, 'cache');
-  if (ours || kerasDir === false) return ours;
+  if (ours) return ours;
+  const packaged = packagedFile(source.file);
+  const own = packaged === undefined ? undefined : await foundAt(packaged, source, 'package');
+  if (own || kerasDir === false) return own;
   return foundAt(join(kerasDir, source.file), source, 'Keras cache');
 }
 
 async function foundAt(
   path: string,
   source: Source,
-  from: 'cache' | 'Keras cache',
+  from: Found['from'],
 ): Promise<Found | undefined> {
   if (!(await stat(path).catch(() => undefined))?.isFile()) return undefined;
   const verdict = await verify(path, source);
@@ -171,7 +181,7 @@ async function allFailed(
     'DOWNLOAD_FAILED',
     `No address gave "${source.file}"\n  ${refusals.join('\n  ')}`,
     {
-      where: { file: part },
+      where: { file: kept > 0 ? part : part.replace(/\.part$/, '') },
       hint: `${goOn}Or name a mirror that has it, or put the file into the same folder by hand as "${source.file}".`,
     },
   );

@@ -70,8 +70,9 @@ function shapeText({ shape }: Line): string {
   return shape ? `(${shape.map((dim) => dim ?? 'None').join(', ')})` : '?';
 }
 
-/** Columns as wide as their longest text, two spaces apart, the heading underlined. */
-function aligned(rows: readonly Row[], right: readonly number[]): string {
+/** Columns as wide as their longest text, two spaces apart, the heading underlined. A line feed in a name is spelled. */
+function aligned(table: readonly Row[], right: readonly number[]): string {
+  const rows = table.map((row) => row.map((text) => text.replaceAll('\n', String.raw`\n`)));
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { type Converted, convertModel } from '../convert/convert-model.ts';
-import { ToolkitError } from '../errors.ts';
+import { checkedPath, ToolkitError } from '../errors.ts';
 import type { Decision, KerasModel, KerasOrigin } from '../keras/model.ts';
 import { type OpenKerasOptions, openKeras } from '../keras/open.ts';
 import { type ModelCard, readCard } from '../onnx/card.ts';
@@ -71,9 +71,23 @@ export interface Inspection {
  */
 export async function inspect(path: string, options: InspectOptions = {}): Promise<Inspection> {
   checkOptions(options);
-  const found = (await isOnnx(path)) ? inspectOnnx(path) : await inspectKeras(path, options);
+  checkedPath(path);
+  const found = (await isOnnx(path)) ? inspectOnnx(path) : await inspectOther(path, options);
   const { size: bytes } = await stat(path);
   return { file: path, bytes, ...found.facts, ...measured(found, options) };
+}
+
+/** What is no ONNX file is opened as Keras'; whatever is neither of them is said to be so. */
+async function inspectOther(path: string, options: InspectOptions): Promise<Found> {
+  try {
+    return await inspectKeras(path, options);
+  } catch (error) {
+    if (!(error instanceof ToolkitError) || error.code !== 'FILE_UNRECOGNISED') throw error;
+    const [what = ''] = error.message.split('\n');
+    const { where, hint } = error;
+    const both = what.replace('a model file of Keras', 'a model file of Keras or ONNX');
+    throw new ToolkitError(error.code, both, { where, hint, cause: error });
+  }
 }
 
 function checkOptions({ batch = 1, optimizer = 'adam' }: InspectOptions): void {

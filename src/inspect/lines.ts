@@ -63,8 +63,8 @@ export function layerLines(layers: readonly LayerRecord[], graph: GraphView): re
         name: layer.name,
         class: layer.class,
         shape: layer.shape,
-        parameters: sum(layer.parameters.map(({ shape }) => sizeOf(shape))),
-        trainable: sum(trainableOf(layer).map(({ shape }) => sizeOf(shape))),
+        parameters: layer.count ?? sizesOf(layer.parameters),
+        trainable: layer.count ?? sizesOf(trainableOf(layer)),
         isFrozen: false,
         weightBytes: sum(fresh.map((each) => bytesOf(graph, each))),
         inputs: isView ? [viewed(layer.output, earlier)] : read(origins, layer.output, earlier),
@@ -72,6 +72,10 @@ export function layerLines(layers: readonly LayerRecord[], graph: GraphView): re
       };
     }),
   ];
+}
+
+function sizesOf(parameters: LayerRecord['parameters']): number {
+  return sum(parameters.map(({ shape }) => sizeOf(shape)));
 }
 
 /** A layer that was fused stands for what came before it; one that passes its input on, for that. */

@@ -224,12 +224,18 @@ function noneFits(stored: Stored, tries: readonly (Fitted | Failed)[], file: str
   const reasons = tries.map((attempt) =>
     'reason' in attempt ? `    ${attempt.recipe.name}: ${attempt.reason}` : '',
   );
+  const isWhole = stored.architecture !== undefined;
+  const what = isWhole
+    ? 'The file has an architecture of its own, and its weights do not fit the one that was asked for'
+    : 'The file holds weights only, and no known architecture fits them';
   return new ToolkitError(
     'KERAS_ARCHITECTURE_UNKNOWN',
-    `The file holds weights only, and no known architecture fits them. Its layers with weights (${held.length} of ${stored.layers.length}):\n${shown}\n  Known architectures, and where they differ:\n${reasons.join('\n')}`,
+    `${what}. Its layers with weights (${held.length} of ${stored.layers.length}):\n${shown}\n  Known architectures, and where they differ:\n${reasons.join('\n')}`,
     {
       where: { file },
-      hint: 'Pass --arch FILE (the JSON of model.to_json()) or --arch NAME of a known architecture.',
+      hint: isWhole
+        ? 'Leave out --arch: the file says itself what its layers are.'
+        : 'Pass --arch FILE (the JSON of model.to_json()) or --arch NAME of a known architecture.',
     },
   );
 }

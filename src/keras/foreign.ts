@@ -22,6 +22,11 @@ const foreigners: readonly Foreign[] = [
     fits: (_, text) => /^\s*(<!doctype html|<html|<head|<\?xml)/i.test(text),
   },
   {
+    is: 'a picture',
+    hint: 'Give the model itself: the .h5 or .keras file that Keras saved.',
+    fits: (_, text) => /^(\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*)/s.test(text),
+  },
+  {
     is: 'a gzip archive',
     hint: 'Unpack it first and give the .h5 file inside.',
     fits: (head) => head.readUInt16BE(0) === 0x1f8b,

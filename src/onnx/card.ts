@@ -13,6 +13,8 @@ const preprocess = z.object({
   color: z.enum(['rgb', 'bgr', 'gray']),
   /** What must be done to pixels of 0 to 255 before the graph; "none" where the graph contains it. */
   mode: z.enum(['none', 'caffe', 'tf', 'torch']),
+  /** Whether nothing said so: the mode is then "none", for want of evidence. */
+  assumed: z.boolean().optional(),
   /** What pixels are multiplied by after the mode; 1 where it is absent. */
   rescale: z.number().positive().optional(),
   /** How the numbers are brought to mean 0 and deviation 1 after that; `mean` and `std` have one number a channel. */

@@ -28,6 +28,21 @@ const foreign: readonly Foreign[] = [
     is: 'a zip archive',
     hint: 'Unpack it and give the file inside; a .keras archive is turned into ONNX first.',
   },
+  {
+    begins: '\xff\xd8\xff',
+    is: 'a JPEG picture',
+    hint: 'The model comes first, then the pictures: graft predict MODEL.onnx cat.jpg.',
+  },
+  {
+    begins: '\x89PNG',
+    is: 'a PNG picture',
+    hint: 'The model comes first, then the pictures: graft predict MODEL.onnx cat.jpg.',
+  },
+  {
+    begins: 'GIF8',
+    is: 'a GIF picture',
+    hint: 'The model comes first, then the pictures: graft predict MODEL.onnx cat.jpg.',
+  },
 ];
 
 /** FILE_UNRECOGNISED for a file that is plainly something else than ONNX; `undefined` where that cannot be told. */

@@ -16,6 +16,8 @@ export interface LayerRecord {
   readonly shape: readonly (number | null)[];
   /** The initializers that are its weights. */
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** How many numbers Keras counts as its parameters, where the initializers have others: ONNX wants zeros beside them. */
+  readonly count?: number | undefined;
   /** Of a Dropout. */
   readonly rate?: number | undefined;
 }
@@ -31,6 +33,7 @@ const rest = z.object({
   output: z.string().nullable().optional(),
   order: order.optional(),
   shape: shape.optional(),
+  count: z.number().optional(),
   rate: z.number().optional(),
 });
 
@@ -75,6 +78,7 @@ export function layerEntries(layers: readonly LayerRecord[]): unknown[] {
       output: isOwn ? undefined : others.output,
       order: short === undefined ? others.order : undefined,
       shape: isOwn ? undefined : others.shape,
+      count: others.count,
       rate: others.rate,
     }).filter(([, value]) => value !== undefined);
     return [
@@ -107,7 +111,7 @@ export function layerRecords(
       const found = initializers.get(full);
       return found ? [{ name: full, shape: found.shape }] : [];
     });
-    const { output = name, order: lie, rate } = parts.rest;
+    const { output = name, order: lie, count, rate } = parts.rest;
     const dims = parts.rest.shape ?? kerasShape(values.get(output ?? '')?.shape ?? [], lie);
     return {
       name,
@@ -116,6 +120,7 @@ export function layerRecords(
       ...(lie === undefined ? {} : { order: lie }),
       shape: dims,
       parameters,
+      ...(count === undefined ? {} : { count }),
       ...(rate === undefined ? {} : { rate }),
     };
   });

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import protobuf from 'protobufjs/minimal.js';
-import { ToolkitError } from '../errors.ts';
+import { checkedPath, ToolkitError } from '../errors.ts';
 import { foreignFault } from './foreign.ts';
 
 /** Bytes that are known only when they are written; their number is known before. */
@@ -80,7 +80,7 @@ export class FileRanges {
   readonly #fd: number;
 
   constructor(path: string) {
-    this.path = path;
+    this.path = checkedPath(path);
     try {
       this.#fd = openSync(path, 'r');
     } catch (error) {

@@ -21,6 +21,7 @@ export interface BatchOptions {
   readonly batch?: number | undefined;
   /** A picture that cannot be read is an error instead of being passed over. Default false. */
   readonly strict?: boolean | undefined;
+  /** Told of pictures that are passed over. Without it, a file that is not there is an error. */
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   readonly maxPixels?: number | undefined;
 }
@@ -36,7 +37,7 @@ const decodingThreads = 4;
  * Whenever a batch is handed out, the pictures of the next one are already being decoded by the thread pool, and go on
  * while a run of the model blocks the event loop. Pictures that cannot be read are passed over, reported by name, and
  * the batch is filled from those that follow. Memory: one batch, and 256 MiB of pixels at most (or two pictures).
- * Throws IMAGE_UNREADABLE and FILE_MISSING when strict, MODEL_CARD_INVALID.
+ * Throws FILE_MISSING unless there is `onSkip`, IMAGE_UNREADABLE and FILE_MISSING when strict, MODEL_CARD_INVALID.
  */
 export async function* imageBatches(
   source: readonly (string | LabelledFile)[],
@@ -128,7 +129,8 @@ function imageReader({ preprocess, maxPixels }: BatchOptions): ImageReader {
 function passOver({ file, fault }: Failure, { strict, onSkip }: BatchOptions): void {
   const isPicturesFault =
     fault instanceof ToolkitError && ['IMAGE_UNREADABLE', 'FILE_MISSING'].includes(fault.code);
-  if (strict === true || !isPicturesFault) throw fault;
+  const isUntold = onSkip === undefined && isPicturesFault && fault.code === 'FILE_MISSING';
+  if (strict === true || !isPicturesFault || isUntold) throw fault;
   onSkip?.({ path: pathOf(file), reason: fault.message.split('\n')[0] ?? fault.message });
 }
 

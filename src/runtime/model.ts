@@ -14,6 +14,8 @@ export interface LoadedModel {
   readonly preprocess: Preprocess;
   readonly input: Value;
   readonly output: Value;
+  /** Whether what it puts out are scores of classes: it names them, or ends in a softmax or a sigmoid. */
+  readonly isClassifier: boolean;
   /** Images that every run must have, where the model fixes it. */
   readonly fixedBatch: number | undefined;
   close(): Promise<void>;
@@ -44,6 +46,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     preprocess,
     input,
     output,
+    isClassifier: card.classes !== undefined || endsInProbabilities(model, output),
     fixedBatch: typeof batch === 'number' ? batch : undefined,
     close: () => session.close(),
   };
@@ -65,6 +68,26 @@ export function imageEnds(
   return { input, output, preprocess };
 }
 
+/** Operators that change nothing of the numbers but how they lie. */
+const forms = new Set([
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Identity',
+  'Cast',
+  'Transpose',
+]);
+
+function endsInProbabilities({ nodes }: StoredModel, output: Value): boolean {
+  const makers = new Map(
+    nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
+  );
+  let node = makers.get(output.name);
+  while (node && forms.has(node.op)) node = makers.get(node.inputs[0] ?? '');
+  return node?.op === 'Softmax' || node?.op === 'Sigmoid';
+}
+
 /** Names of the model's classes in the order of its outputs, if it has them. */
 export function classNames(model: Pick<LoadedModel, 'card'>): readonly string[] | undefined {
   return model.card.classes;
@@ -79,7 +102,7 @@ function endsOf(model: StoredModel): { readonly input: Value; readonly output: V
       model,
       'An image classifier takes one float32 input of four dimensions, ' +
         `but this model takes ${inputs.map(spelled).join(' and ') || 'nothing'}`,
-      'Run it through the library: openSession takes any inputs.',
+      'Give it arrays: graft predict MODEL --data x.npy (several as an .npz). In the library, openSession takes any inputs.',
     );
   }
   const output = model.outputs[0];
@@ -89,7 +112,7 @@ function endsOf(model: StoredModel): { readonly input: Value; readonly output: V
       model,
       'An image classifier puts out one row of scores an image, [N, classes], ' +
         `but this model puts out ${output ? spelled(output) : 'nothing'}`,
-      'Run it through the library: openSession gives any outputs.',
+      'Give it arrays: graft predict MODEL --data x.npy -o y.npy. In the library, openSession gives any outputs.',
     );
   }
   return { input, output };
@@ -102,6 +125,7 @@ function preprocessOf(
 ): Preprocess {
   const { mode, ...known } = { ...inferred(input.shape), ...card.preprocess, ...given };
   const { size, layout, color, resize = 'nearest', inGraph = '', rescale, standardise } = known;
+  const isAssumed = known.assumed === true && given?.mode === undefined;
   if (mode === undefined || size === undefined || layout === undefined || color === undefined) {
     throw invalid(
       model,
@@ -112,6 +136,7 @@ function preprocessOf(
     );
   }
   const more = {
+    ...(isAssumed && { assumed: true }),
     ...(rescale !== undefined && { rescale }),
     ...(standardise && { standardise }),
   };

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { ToolkitError } from '../errors.ts';
 import { type ImageBatch, imageBatches } from './batches.ts';
 import type { SkippedFile } from './folder.ts';
 import { classNames, type LoadedModel } from './model.ts';
@@ -37,6 +38,7 @@ export interface PredictOptions {
   /** A picture that cannot be read is an error instead of being passed over. Default false. */
   readonly strict?: boolean | undefined;
   readonly maxPixels?: number | undefined;
+  /** Told of pictures that are passed over. Without it, a file that is not there is an error. */
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   /** Called after each run with the number of pictures done, and of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -48,31 +50,45 @@ const defaultBatch = 8;
 /**
  * Predicts pictures in the order given, decoding the next ones while the model runs.
  *
- * Pictures that cannot be read are passed over and reported to `onSkip`. Throws RUNTIME_FAILED, and when strict
- * IMAGE_UNREADABLE and FILE_MISSING.
+ * Pictures that cannot be read are passed over and reported to `onSkip`. Throws RUNTIME_FAILED, OPTION_INVALID for what
+ * is no path, FILE_MISSING unless there is `onSkip`, and when strict IMAGE_UNREADABLE and FILE_MISSING.
  */
 export async function* predict(
   model: LoadedModel,
-  files: readonly string[],
+  paths: string | readonly string[],
   options: PredictOptions = {},
 ): AsyncGenerator<Prediction> {
+  const files = checkedPaths(paths);
   const { preprocess, fixedBatch } = model;
-  const fitting = files.length < defaultBatch ? 1 : defaultBatch;
-  const batch = fixedBatch ?? options.batch ?? fitting;
-  const skipped: SkippedFile[] = [];
-  const onSkip = (skip: SkippedFile): void => {
-    skipped.push(skip);
-    options.onSkip?.(skip);
-  };
+  const batch = fixedBatch ?? options.batch ?? fittingBatch(files);
   let done = 0;
-  for await (const images of imageBatches(files, { ...options, preprocess, batch, onSkip })) {
+  const { onProgress = () => undefined, top = 5 } = options;
+  for await (const images of imageBatches(files, { ...options, preprocess, batch })) {
     const rows = await scoresOf(model, images, options);
-    done += images.files.length;
-    options.onProgress?.(done + skipped.length, files.length);
+    // Those that were passed over lie before the last one of the batch.
+    for (const file of images.files) done = files.indexOf(file, done) + 1;
+    onProgress(done, files.length);
     for (const [i, file] of images.files.entries()) {
-      yield predictionOf(model, { file, scores: rows[i] ?? [], top: options.top ?? 5 });
+      yield predictionOf(model, { file, scores: rows[i] ?? [], top });
     }
   }
+  if (done < files.length) onProgress(files.length, files.length);
+}
+
+function fittingBatch(files: readonly string[]): number {
+  return files.length < defaultBatch ? 1 : defaultBatch;
+}
+
+/** JavaScript may give anything, such as the bytes of a picture. */
+function checkedPaths(paths: unknown): readonly string[] {
+  if (typeof paths === 'string') return [paths];
+  const isList = Array.isArray(paths);
+  if (isList && paths.every((path) => typeof path === 'string')) return paths;
+  const wrong: unknown = isList ? paths.find((path) => typeof path !== 'string') : paths;
+  const kind = ArrayBuffer.isView(wrong) ? 'bytes' : typeof wrong;
+  throw new ToolkitError('OPTION_INVALID', `Paths of pictures are needed, but ${kind} were given`, {
+    hint: "Give the paths: predict(model, ['cat.jpg']). Bytes of a picture have to lie in a file.",
+  });
 }
 
 /** One row of scores an image. */

@@ -77,3 +77,15 @@ export function unavailable(
     },
   );
 }
+
+/** The provider, which JavaScript may have misspelled. Throws OPTION_INVALID. */
+export function checkedProvider(provider: Provider): Provider {
+  if (Object.hasOwn(providers, provider)) return provider;
+  throw new ToolkitError(
+    'OPTION_INVALID',
+    `There is no provider named ${JSON.stringify(provider)}`,
+    {
+      hint: `Choose one of: ${Object.keys(providers).join(', ')}.`,
+    },
+  );
+}

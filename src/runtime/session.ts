@@ -8,7 +8,13 @@ import { readModel, type StoredModel } from '../onnx/read.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { type DType, dtypeBytes, type Numbers, type Value } from '../tensor.ts';
 import { closedFault, closedPorts } from './closed-ports.ts';
-import { type Installed, type Provider, providers, unavailable } from './providers.ts';
+import {
+  checkedProvider,
+  type Installed,
+  type Provider,
+  providers,
+  unavailable,
+} from './providers.ts';
 import { stopTelemetry } from './telemetry.ts';
 
 /** The release of onnxruntime-node that this toolkit is made and tested for; the same as in package.json. */
@@ -141,7 +147,8 @@ export async function openSession(
   model: Uint8Array | StoredModel | { readonly path: string },
   options: SessionOptions = {},
 ): Promise<Session> {
-  const provider = options.provider ?? 'cpu';
+  const provider = checkedProvider(options.provider ?? 'cpu');
+  checkModel(model);
   if (model instanceof Uint8Array) {
     return open(await loadLibrary(), { bytes: model, provider, options });
   }
@@ -151,6 +158,16 @@ export async function openSession(
   const graph = graphOnly(stored, options.outputs ? { outputs: options.outputs } : {});
   const library = await loadLibrary();
   return open(library, { ...graph, file: stored.path, provider, options });
+}
+
+/** JavaScript may give a path alone. */
+function checkModel(model: unknown): void {
+  if (typeof model === 'object' && model !== null) return;
+  throw new ToolkitError(
+    'OPTION_INVALID',
+    `A session is opened for bytes, a model that was read, or { path }, not for ${JSON.stringify(model)}`,
+    { hint: "Give openSession({ path: 'model.onnx' })." },
+  );
 }
 
 interface Opening {

@@ -17,6 +17,8 @@ export interface StoredArray {
   readonly shape: readonly number[];
   /** Its numbers in row-major order, whatever order the file has. Memory: the array, twice if it must be reordered. */
   read(): Tensor;
+  /** `count` rows of its first axis, from row `start` on. Memory: these rows; in column-major order the whole array. */
+  rows(start: number, count: number): Tensor;
 }
 
 const magic = Buffer.from('\x93NUMPY', 'latin1');
@@ -27,7 +29,7 @@ export function isNpy(start: Uint8Array): boolean {
 }
 
 /** NumPy's `descr` without its byte order. */
-const dtypes: Readonly<Record<string, DType>> = {
+export const dtypes: Readonly<Record<string, DType>> = {
   f2: 'float16',
   f4: 'float32',
   f8: 'float64',
@@ -61,15 +63,32 @@ export function openNpy(bytes: NpyBytes): StoredArray {
       { where: whereOf(bytes), hint: 'Save or copy the file again.' },
     );
   }
+  const part = (at: number, size: number): Uint8Array<ArrayBuffer> => {
+    // A copy, so that it begins where numbers of any width may begin.
+    const own = new Uint8Array(bytes.read(start + at, size));
+    if (order === '>') swap(own, dtypeBytes[dtype]);
+    return own;
+  };
+  const tensorOf = (own: Uint8Array<ArrayBuffer>, dims: readonly number[]): Tensor => ({
+    dtype,
+    shape: dims,
+    data: new dtypeArrays[dtype](own.buffer),
+  });
+  const whole = (): Uint8Array<ArrayBuffer> => {
+    const own = part(0, length);
+    return isFortran ? fromFortran(own, shape, dtypeBytes[dtype]) : own;
+  };
   return {
     dtype,
     shape,
-    read() {
-      // A copy, so that it begins where numbers of any width may begin.
-      const own = new Uint8Array(bytes.read(start, length));
-      if (order === '>') swap(own, dtypeBytes[dtype]);
-      const rowMajor = isFortran ? fromFortran(own, shape, dtypeBytes[dtype]) : own;
-      return { dtype, shape, data: new dtypeArrays[dtype](rowMajor.buffer) };
+    read: () => tensorOf(whole(), shape),
+    rows(first, count) {
+      const [, ...row] = shape;
+      const width = sizeOf(row) * dtypeBytes[dtype];
+      const own = isFortran
+        ? whole().slice(first * width, (first + count) * width)
+        : part(first * width, count * width);
+      return tensorOf(own, [count, ...row]);
     },
   };
 }
@@ -130,7 +149,11 @@ function swap(bytes: Uint8Array, width: number): void {
 }
 
 /** Column-major to row-major. */
-function fromFortran(bytes: Uint8Array, shape: readonly number[], width: number): Uint8Array {
+function fromFortran(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  width: number,
+): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(bytes.length);
   const index = shape.map(() => 0);
   const steps = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { classList, preprocessOption, share } from '../../src/cli/options.ts';
+import {
+  byteCount,
+  classList,
+  fileEnding,
+  preprocessOption,
+  share,
+} from '../../src/cli/options.ts';
 import { temporaryFolder } from '../files.ts';
 
 describe('classList', () => {
@@ -40,6 +46,31 @@ describe('share', () => {
   });
 });
 
+describe('byteCount', () => {
+  it.each([
+    ['1000', 1000],
+    ['1GB', 1e9],
+    ['4 GiB', 4 * 2 ** 30],
+    ['0.5mib', 2 ** 19],
+  ])('reads %s', (text, bytes) => {
+    expect(byteCount(text)).toBe(bytes);
+  });
+
+  it.each(['', '0', '-1', '1XB', 'GB', '1e3', '1.2.3GB', 'toString'])('refuses "%s"', (text) => {
+    expect(() => byteCount(text)).toThrow(/500MB, 4GiB/);
+  });
+});
+
+describe('fileEnding', () => {
+  it('takes names that end as they must, in either case', () => {
+    expect(fileEnding('.json', '.csv')('a/History.CSV')).toBe('a/History.CSV');
+  });
+
+  it.each(['-', 'x.txt', 'csv', ''])('refuses "%s"', (text) => {
+    expect(() => fileEnding('.json', '.csv')(text)).toThrow(/\.json or \.csv/);
+  });
+});
+
 function parsed(text: string): unknown {
   return new Command()
     .exitOverride()
@@ -60,7 +91,15 @@ describe('--preprocess', () => {
     });
   });
 
-  it.each(['imagenet', 'size=224', 'colour=rgb', 'mode'])('refuses %s', (text) => {
-    expect(() => parsed(text)).toThrow();
+  it.each([
+    ['imagenet', 'none, caffe, tf or torch'],
+    ['tf,size=10', 'HEIGHTxWIDTH'],
+    ['size=224', 'HEIGHTxWIDTH'],
+    ['color=red', 'rgb, bgr or gray'],
+    ['colour=rgb', 'The parts are mode, color'],
+    ['mode', 'none, caffe, tf or torch'],
+  ])('refuses %s, and says what it may be, with an example', (text, words) => {
+    expect(() => parsed(text)).toThrow(words);
+    expect(() => parsed(text)).toThrow('Examples: tf');
   });
 });

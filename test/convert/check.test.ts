@@ -37,6 +37,28 @@ describe('layers that cannot be converted', () => {
   });
 });
 
+/** What is said of a layer of this class. */
+function message(is: string): string {
+  try {
+    convertModel(madeModel({ input: [4], layers: [{ name: 'own', is }] }));
+  } catch (error) {
+    return String(error);
+  }
+  return '';
+}
+
+describe('a class that is not known', () => {
+  it('is followed by names like it, not by all that there are', () => {
+    expect(message('QDense')).toContain('"QDense" cannot be converted (a name like it: Dense)');
+    expect(message('QDense').length).toBeLessThan(300);
+    expect(message('Gate')).not.toContain('like it');
+  });
+
+  it('cannot forge a line by its name', () => {
+    expect(message('Gate\ngraft: all is well').split('\n')).toHaveLength(3);
+  });
+});
+
 describe('what Lambda layers are said to compute', () => {
   it('must be of layers or functions that are there', () => {
     const layers = [{ name: 'code', is: 'Lambda', config: { function: 'half' } }];

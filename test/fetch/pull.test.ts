@@ -45,6 +45,16 @@ describe('pull', () => {
     expect(mirror.asked).toHaveLength(1);
   });
 
+  it('needs no network for what the package has', async () => {
+    const found = await pull('imagenet_class_index', { dir: mirror.dir, mirror: mirror.base });
+    expect(found).toMatchObject({ from: 'package', checked: 'md5' });
+    expect(mirror.asked).toEqual([]);
+  });
+
+  it('names downloads that a mistyped name is near to', async () => {
+    await expect(pull('vg16')).rejects.toThrow(/Did you mean vgg16/);
+  });
+
   it('downloads again when forced', async () => {
     mirror.replies = [whole];
     await mirror.pull();

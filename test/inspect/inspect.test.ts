@@ -40,6 +40,16 @@ describe.skipIf(!hasShared)('a Keras file (needs the files of real Keras)', () =
     expect(after.card.source?.file).toBe('digits_vgg.h5');
   });
 
+  it('has as many parameters once it is converted, where ONNX wants zeros beside those of an LSTM', async () => {
+    const keras = shared('real/mario-level-generator/model.keras');
+    const output = join(temporaryFolder(), 'mario.onnx');
+    await convert(keras, { output });
+    const [before, after] = [await inspect(keras), await inspect(output)];
+    expect(after.lines.map(({ class: kind }) => kind)).toContain('LSTM');
+    expect(after.totals.parameters).toBe(before.totals.parameters);
+    expect(after.totals.trainable).toBe(before.totals.trainable);
+  });
+
   it('is shown with its connections where it branches', async () => {
     const text = summaryText(await inspect(theano('inception_block')));
     expect(text).toMatch(/^Layer \(type\) +Output shape +Param # +Connected to\n-+\n/);

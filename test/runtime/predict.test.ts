@@ -68,6 +68,33 @@ describe('predict', () => {
     expect(found[0]?.top[1]?.probability).toBeCloseTo(0.2, 5);
   });
 
+  it('takes one path as well, and refuses what is none', async () => {
+    const path = await save('paths');
+    const model = await loadModel(path);
+    const given = async (value: unknown): Promise<unknown> => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+      return collected(predict(model, value as string[]));
+    };
+    expect(await given(files[0])).toHaveLength(1);
+    for (const wrong of [Buffer.from('x'), [Buffer.from('x')], undefined, [undefined]]) {
+      await expectFault(given(wrong), { code: 'OPTION_INVALID', says: 'Paths of pictures' });
+    }
+    await model.close();
+  });
+
+  it('is an error for a file that is not there, unless someone is told of it', async () => {
+    const path = await save('missing');
+    const sources = [join(folder, 'nope.png'), ...files];
+    await expectFault(predictAll(path, sources), { code: 'FILE_MISSING', says: 'nope.png' });
+    const skipped: string[] = [];
+    const progress: [number, number][] = [];
+    const found = await predictAll(path, sources, {
+      onSkip: (skip) => skipped.push(skip.path),
+      onProgress: (done, total) => progress.push([done, total]),
+    });
+    expect([found.length, skipped.length, progress.at(-1)]).toEqual([3, 1, [4, 4]]);
+  });
+
   it('says whether the scores are probabilities', async () => {
     const raw = await predictAll(await save('raw'), files);
     const soft = await predictAll(await save('soft', { softmax: true }), files);
