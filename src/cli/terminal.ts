@@ -91,6 +91,11 @@ export function progressBar(label: string, unit: string): Progress {
   };
 }
 
+/** "1 epoch", "2 epochs". */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${countText(count)} ${count === 1 ? one : many}`;
+}
+
 /** Gives back the cursor that a progress bar hides: for a process that ends before the bar does. */
 export function showCursor(): void {
   if (process.stderr.isTTY) process.stderr.write('\u001B[?25h\n');
@@ -98,7 +103,8 @@ export function showCursor(): void {
 
 function newBar(format: string): SingleBar {
   return new SingleBar(
-    { format, hideCursor: true, clearOnComplete: true, etaBuffer: 50 },
+    // `main.ts` gives the cursor back after a signal; a listener of the bar's own would keep the process from ending.
+    { format, hideCursor: true, clearOnComplete: true, etaBuffer: 50, gracefulExit: false },
     Presets.shades_classic,
   );
 }

@@ -24,6 +24,10 @@ export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads'
   readonly batch?: number | undefined;
   /** An image that cannot be read is an error instead of being passed over. Default false. */
   readonly strict?: boolean | undefined;
+  /** Looked at before each run; rows that are kept stay. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told when rows cannot be kept in the user's own cache, and the work goes on without it. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   readonly onProgress?: ((progress: FeatureProgress) => void) | undefined;
 }
@@ -34,4 +38,6 @@ export interface FeatureProgress {
   readonly total: number;
   /** How many of those done came from the cache. */
   readonly cached: number;
+  /** How many of those done could not be read. */
+  readonly skipped?: number | undefined;
 }
