@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, parse } from 'node:path';
 import { checkedPath, ToolkitError } from './errors.ts';
 
 /**
@@ -96,6 +96,15 @@ export async function checkTarget(
   }
 }
 
+/** The path, or where something is there, the first free one of `name-2.onnx`, `name-3.onnx` and so on. */
+export async function freeName(path: string): Promise<string> {
+  const { dir, name, ext } = parse(path);
+  for (let number = 1; ; number++) {
+    const free = number === 1 ? path : join(dir, `${name}-${number}${ext}`);
+    if ((await stat(free).catch(() => undefined)) === undefined) return free;
+  }
+}
+
 /** Throws OUTPUT_EXISTS when there is something at `path`: to be asked before work starts. */
 export async function refuseExisting(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
@@ -121,14 +130,18 @@ const reasons: Readonly<Record<string, readonly [what: string, hint: string]>> =
   EFBIG: ['The file is too large for this file system', 'Write to another disk with -o.'],
 };
 
-/** Turns Node's write errors into OUTPUT_UNWRITABLE; anything else is passed on as it is. */
-export function outputFault(error: unknown, path: string): unknown {
+/**
+ * Turns Node's write errors into OUTPUT_UNWRITABLE; anything else is passed on as it is.
+ *
+ * `hint` is what to do where the path is not that of `-o`.
+ */
+export function outputFault(error: unknown, path: string, hint?: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = reasons[code];
   if (!reason || error instanceof ToolkitError) return error;
   return new ToolkitError('OUTPUT_UNWRITABLE', `${reason[0]} (${code})`, {
     where: { file: path },
-    hint: reason[1],
+    hint: hint ?? reason[1],
     cause: error,
   });
 }

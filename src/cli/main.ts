@@ -35,9 +35,15 @@ function report(error: unknown): number {
   return exitCodes.bug;
 }
 
+/** What they make is a file: they go on when nobody listens any more. */
+const makers: ReadonlySet<string> = new Set(['pull', 'convert', 'train', 'pack', 'unpack']);
+
 // A reader that has seen enough (`graft predict … | head`) closes the pipe: that is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.fine);
+  if (error.code === 'EPIPE') {
+    if (makers.has(process.argv[2] ?? '')) return;
+    process.exit(exitCodes.fine);
+  }
   note(`graft: The output cannot be written: ${error.message}`);
   process.exit(exitCodes.input);
 });

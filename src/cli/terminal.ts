@@ -143,6 +143,11 @@ export function timeText(seconds: unknown): string {
   return `${Math.floor(whole / 3600)}h${two((whole % 3600) / 60)}m`;
 }
 
+/** "1 epoch", "2 epochs". */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${countText(count)} ${count === 1 ? one : many}`;
+}
+
 /** Gives back the cursor that a progress bar hides: for a process that ends before the bar does. */
 export function showCursor(): void {
   if (process.stderr.isTTY) process.stderr.write('\u001B[?25h\n');
@@ -157,6 +162,8 @@ function newBar({ format, barsize }: ReturnType<typeof barFormat>): SingleBar {
       hideCursor: true,
       clearOnComplete: true,
       etaBuffer: 50,
+      // `main.ts` gives the cursor back after a signal; a listener of the bar's own would keep the process from ending.
+      gracefulExit: false,
     },
     Presets.shades_classic,
   );

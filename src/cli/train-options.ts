@@ -52,7 +52,7 @@ export interface Options
   readonly batchNorm: 'frozen' | 'train';
   readonly dropout?: number;
   readonly patience?: number;
-  readonly monitor: NonNullable<TrainOptions['monitor']>;
+  readonly monitor?: TrainOptions['monitor'];
   readonly augment?: string;
   readonly augmentPasses: number;
   readonly rescale?: number;
@@ -161,9 +161,9 @@ function learning(command: Command): Command {
       wholeNumber(0),
     )
     .addOption(
-      new Option('--monitor <measure>', 'by which epochs are compared')
-        .choices(['val_loss', 'val_acc', 'loss', 'acc'])
-        .default('val_loss'),
+      new Option('--monitor <measure>', 'by which epochs are compared (default: val_loss)').choices(
+        ['val_loss', 'val_acc', 'val_mae', 'loss', 'acc', 'mae'],
+      ),
     );
 }
 

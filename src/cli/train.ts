@@ -37,7 +37,7 @@ async function run(base: string, folder: string | undefined, options: Options): 
     `seed ${seed}, ${shuffle ? 'shuffled' : 'not shuffled'}, on ${provider}`,
   );
   if (folder !== undefined) noteAssumedIn(base, options.preprocess?.mode);
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt(printer);
   try {
     const all: TrainOptions = {
       base,
@@ -64,7 +64,6 @@ async function run(base: string, folder: string | undefined, options: Options): 
       await (options.pseudoLabels === undefined
         ? train(all)
         : trainWithPseudoLabels(all, options.pseudoLabels));
-      print(`History in ${history}`);
     }
   } finally {
     printer.stop();
@@ -73,30 +72,39 @@ async function run(base: string, folder: string | undefined, options: Options): 
 }
 
 interface Interrupt {
-  /** Aborted by the first Ctrl-C; the next one does what it does elsewhere. */
+  /** Aborted by the first Ctrl-C, or SIGTERM; the next one ends the process. */
   readonly signal: AbortSignal;
   readonly letGo: () => void;
 }
 
-function catchInterrupt(): Interrupt {
+function catchInterrupt({ stop, isLearning }: ReturnType<typeof eventPrinter>): Interrupt {
   const stopping = new AbortController();
-  const letGo = takeSignals(['SIGINT'], () => {
-    note('Saving after this step; once more ends at once.');
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const letGo = takeSignals(signals, () => {
+    stop();
+    note(`${isLearning() ? 'Saving after this step' : 'Stopping'}; once more ends at once.`);
     stopping.abort();
-    letGo();
+    // Without a listener the system ends the process, though a run of the model may block its event loop.
+    for (const signal of signals) process.removeAllListeners(signal);
   });
   return { signal: stopping.signal, letGo };
 }
 
 function dataOf(options: Options): Partial<TrainOptions> {
   const { data, targets, validData, validTargets, task, keras } = options;
+  if ((data === undefined) !== (targets === undefined)) {
+    const [given, missing] = data === undefined ? ['--targets', '--data'] : ['--data', '--targets'];
+    throw new ToolkitError('OPTION_INVALID', `${given} was given without ${missing}`, {
+      hint: 'Arrays are given as --data x.npy --targets y.npy.',
+    });
+  }
   return {
     valid: options.valid,
     validationSplit: options.split,
     arrays:
-      data === undefined
+      data === undefined || targets === undefined
         ? undefined
-        : { x: data, y: targets ?? '', validX: validData, validY: validTargets, task },
+        : { x: data, y: targets, validX: validData, validY: validTargets, task },
     augment: augmentationOf(options.augment, keras === '1' ? 1 : 3),
     augmentPasses: options.augmentPasses,
     preprocess: preprocessOf(options),

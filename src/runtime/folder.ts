@@ -25,28 +25,25 @@ export interface ImageFolder {
 
 /** Which files count as pictures. */
 export interface ListOptions {
-  /** Endings without the dot, in lower case. */
+  /** Endings without the dot, in lower case. Default: all that can be read; Keras takes fewer (png, jpg, jpeg, bmp). */
   readonly extensions?: readonly string[] | undefined;
 }
 
-/** The endings that Keras' `flow_from_directory` takes in every version. */
-const kerasExtensions = ['png', 'jpg', 'jpeg', 'bmp'];
-
-/** All endings of pictures that can be read. */
-const readableExtensions = [...kerasExtensions, 'gif', 'webp', 'tif', 'tiff'];
+/** All endings of pictures that can be read; the first four are those that Keras takes in every version. */
+const readableExtensions = ['png', 'jpg', 'jpeg', 'bmp', 'gif', 'webp', 'tif', 'tiff'];
 
 /**
  * Lists a folder of classes by the rules of Keras' `flow_from_directory`.
  *
  * Each sub-folder (or link to one) is a class, sorted by code point; inside, folders go by their path and files by their
- * name, whatever the case of the ending. Unlike Keras, hidden files and folders are passed over: they are never meant.
+ * name, whatever the case of the ending. Unlike Keras, all pictures that can be read count, webp among them, and hidden files and folders are passed over: they are never meant.
  * Throws FILE_MISSING.
  */
 export async function listImageFolder(
   folder: string,
   options: ListOptions = {},
 ): Promise<ImageFolder> {
-  const extensions = options.extensions ?? kerasExtensions;
+  const extensions = options.extensions ?? readableExtensions;
   const entries = await entriesOf(folder);
   const classes: string[] = [];
   const skipped: SkippedFile[] = [];

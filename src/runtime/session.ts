@@ -170,6 +170,16 @@ function checkModel(model: unknown): void {
   );
 }
 
+/** Whether models can run on a provider here: to be asked before long work. Throws RUNTIME_MISSING, PROVIDER_UNAVAILABLE. */
+export async function checkProvider(provider: Provider): Promise<void> {
+  const library = await loadLibrary();
+  const { installed } = library;
+  const why = providers[provider].missing(installed);
+  if (why !== undefined) throw unavailable(provider, installed, { why });
+  const cause = provider === 'cpu' ? undefined : await providerFault(library, provider);
+  if (cause !== undefined) throw unavailable(provider, installed, { why: messageOf(cause), cause });
+}
+
 interface Opening {
   readonly bytes: Uint8Array;
   readonly provider: Provider;

@@ -67,7 +67,7 @@ export function openStore(folder: string, key: string, width: number): FeatureSt
         segment ??= await newSegment(place);
         return await appendRows(segment, images, rows);
       } catch (error) {
-        throw outputFault(error, place);
+        throw outputFault(error, place, cacheHint);
       }
     },
     async close() {
@@ -76,6 +76,8 @@ export function openStore(folder: string, key: string, width: number): FeatureSt
     },
   };
 }
+
+const cacheHint = 'Give another folder with --cache, or keep no features with --no-cache.';
 
 type Entry = z.infer<typeof entry>;
 

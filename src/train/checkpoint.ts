@@ -46,9 +46,11 @@ const record = z.object({
   stage: z.number(),
   epoch: z.number(),
   loss: z.number(),
-  acc: z.number(),
+  acc: z.number().exactOptional(),
+  mae: z.number().exactOptional(),
   val_loss: z.number().exactOptional(),
   val_acc: z.number().exactOptional(),
+  val_mae: z.number().exactOptional(),
   lr: z.number(),
   saturated: z.number().exactOptional(),
   seconds: z.number(),
@@ -99,7 +101,7 @@ export async function writeCheckpoint(
   keep: number,
 ): Promise<string> {
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw outputFault(error, folder);
+    throw outputFault(error, folder, 'Give another folder with --checkpoints.');
   });
   const names = await checkpointNames(folder);
   const next = String(numberOf(names.at(-1) ?? '') + 1).padStart(6, '0');
@@ -148,7 +150,11 @@ export async function hasCheckpoints(folder: string): Promise<boolean> {
 
 /** Takes all checkpoints of a folder away, and the folder where nothing else is in it. */
 export async function removeCheckpoints(folder: string): Promise<void> {
-  for (const name of await checkpointNames(folder)) await rm(join(folder, name), { force: true });
+  for (const name of await readdir(folder).catch(() => [])) {
+    // Those that a killed process was writing too: nobody else writes here.
+    if (/\.checkpoint(\.\d+\.[\da-f]+\.tmp)?$/.test(name))
+      await rm(join(folder, name), { force: true });
+  }
   const rest = await readdir(folder).catch(() => ['?']);
   if (rest.length === 0) await rm(folder, { recursive: true, force: true });
 }

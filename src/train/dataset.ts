@@ -15,6 +15,7 @@ import { FileDigests } from './digest.ts';
 import type { FeatureOptions } from './feature-options.ts';
 import { featureRows, openWork, type Work } from './feature-work.ts';
 import { noImages } from './folders.ts';
+import { stopPoint } from './interruption.ts';
 
 /** Images of which there are features, with their classes, in the order of the files. */
 interface ListedFeatures {
@@ -93,7 +94,7 @@ interface Keeping<Row> {
     images: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, Row>>;
   readonly keep: (
-    store: FeatureStore | undefined,
+    work: Pick<Work, 'store' | 'unkept'>,
     images: readonly string[],
     rows: readonly Float32Array[],
   ) => Promise<readonly Row[]>;
@@ -101,15 +102,15 @@ interface Keeping<Row> {
 
 const inMemory: Keeping<Float32Array> = {
   find: async (store, images) => (await store?.read(images)) ?? new Map(),
-  async keep(store, images, rows) {
-    await store?.append(images, rows);
+  async keep({ store, unkept }, images, rows) {
+    await store?.append(images, rows).catch(unkept);
     return rows;
   },
 };
 
 const onDisk: Keeping<RowPlace> = {
   find: (store, images) => storeOf(store).find(images),
-  keep: (store, images, rows) => storeOf(store).append(images, rows),
+  keep: ({ store }, images, rows) => storeOf(store).append(images, rows),
 };
 
 function storeOf(store: FeatureStore | undefined): FeatureStore {
@@ -194,17 +195,19 @@ async function rowsOf<Row>(
   const how = { preprocess, batch: fixedBatch ?? options.batch ?? 16, strict, onSkip };
   const asked = missing.map(({ path }) => digests.get(path));
   const batches = variant ? variant.batches(missing, asked, how) : imageBatches(missing, how);
+  await stopPoint(options.signal);
   for await (const images of batches) {
     const rows = await featureRows(work, images, wanted.width);
     const own = images.files.map((path) => digests.get(path) ?? '');
-    for (const [i, row] of (await keeping.keep(work.store, own, rows)).entries()) {
+    for (const [i, row] of (await keeping.keep(work, own, rows)).entries()) {
       byPath.set(images.files[i] ?? '', row);
     }
     done = byPath.size + skipped.length;
-    options.onProgress?.({ done, total, cached });
+    options.onProgress?.({ done, total, cached, skipped: skipped.length });
+    if (done < total) await stopPoint(options.signal);
   }
   // When the last images cannot be read, no batch comes after them.
-  if (done < total) options.onProgress?.({ done: total, total, cached });
+  if (done < total) options.onProgress?.({ done: total, total, cached, skipped: skipped.length });
   return { byPath, cached, skipped };
 }
 

@@ -1,9 +1,14 @@
-/** What Keras measures of an epoch, named as in its history. */
+/** What is measured besides the loss: the share of right classes, or the mean absolute error of numbers. */
+export type Measure = 'acc' | 'mae';
+
+/** What Keras measures of an epoch, named as in its history: `acc` of classes, `mae` of numbers, never both. */
 export interface EpochMeasures {
   readonly loss: number;
-  readonly acc: number;
+  readonly acc?: number;
+  readonly mae?: number;
   readonly val_loss?: number;
   readonly val_acc?: number;
+  readonly val_mae?: number;
 }
 
 /** An epoch of a plan: Keras' measures, and where and how it was. */

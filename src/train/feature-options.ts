@@ -27,6 +27,10 @@ export interface FeatureOptions extends Pick<LoadOptions, 'provider' | 'threads'
   readonly strict?: boolean | undefined;
   /** What is known of files already. */
   readonly digests?: FileDigests | undefined;
+  /** Looked at before each run; rows that are kept stay. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told when rows cannot be kept in the user's own cache, and the work goes on without it. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   readonly onSkip?: ((skipped: SkippedFile) => void) | undefined;
   readonly onProgress?: ((progress: FeatureProgress) => void) | undefined;
 }
@@ -37,4 +41,6 @@ export interface FeatureProgress {
   readonly total: number;
   /** How many of those done came from the cache. */
   readonly cached: number;
+  /** How many of those done could not be read. */
+  readonly skipped?: number | undefined;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ToolkitError } from '../errors.ts';
 import type { StoredModel } from '../onnx/read.ts';
 import { type LoadedModel, loadModel } from '../runtime/model.ts';
 import { onnxruntimeVersion } from '../runtime/session.ts';
@@ -15,6 +16,8 @@ export interface Work {
   readonly model: LoadedModel;
   readonly at: string;
   readonly store: FeatureStore | undefined;
+  /** Takes a fault of keeping rows that are in memory anyway: told where the folder is not of the user's choice, else thrown. */
+  readonly unkept: (fault: unknown) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -37,11 +40,20 @@ export async function openWork(
       await store?.close();
       await loaded.close();
     };
-    return { model: loaded, at, store, close };
+    return { model: loaded, at, store, unkept: (fault) => tellUnkept(fault, options), close };
   } catch (error) {
     await loaded.close();
     throw error;
   }
+}
+
+function tellUnkept(fault: unknown, { cache, onWarning }: FeatureOptions): void {
+  const isWriting = fault instanceof ToolkitError && fault.code === 'OUTPUT_UNWRITABLE';
+  if (!isWriting || cache !== undefined || !onWarning) throw fault;
+  const [why = ''] = fault.message.split('\n');
+  onWarning(
+    `Features are not kept, since ${fault.where.file} cannot be written: ${why}. --cache names another folder`,
+  );
 }
 
 /** A row of features for each image of a batch. */

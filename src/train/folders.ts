@@ -1,5 +1,6 @@
+import { dirname, join } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import { listImageFolder } from '../runtime/folder.ts';
+import { type LabelledFile, listImageFolder } from '../runtime/folder.ts';
 
 /**
  * Both folders must have the same classes, two or more, and every class images to learn from.
@@ -8,6 +9,7 @@ import { listImageFolder } from '../runtime/folder.ts';
  */
 export async function checkFolders(folder: string, valid: string | undefined): Promise<void> {
   const { classes, files } = await listImageFolder(folder);
+  await refuseSplits(folder, classes, files);
   if (files.length === 0) throw noImages(folder);
   checkClasses(folder, { classes, labels: files.map(({ label }) => label) });
   if (classes.length < 2) {
@@ -17,6 +19,33 @@ export async function checkFolders(folder: string, valid: string | undefined): P
     );
   }
   if (valid !== undefined) await checkSame(classes, valid);
+}
+
+/** What folders of a data set that is split already are called. */
+const splits = {
+  train: /^(train|training)$/i,
+  valid: /^(valid|validation|val|dev)$/i,
+  any: /^(train|training|valid|validation|val|dev|test|testing|sample|unlabell?ed)$/i,
+} as const;
+
+/** Folders of classes are looked for one level too high where they are those of a split, and hold folders alone. */
+async function refuseSplits(
+  folder: string,
+  classes: readonly string[],
+  files: readonly LabelledFile[],
+): Promise<void> {
+  const train = classes.find((name) => splits.train.test(name));
+  if (train === undefined || !classes.every((name) => splits.any.test(name))) return;
+  const own = join(folder, train);
+  const isFlat = files.some(({ path }) => dirname(path) === own);
+  if (isFlat || (await listImageFolder(own)).files.length === 0) return;
+  const valid = classes.find((name) => splits.valid.test(name));
+  const better = valid === undefined ? own : `${own} --valid ${join(folder, valid)}`;
+  throw new ToolkitError(
+    'DATASET_CLASSES',
+    `A sub-folder should be a class, but ${list(classes)} look like the parts of a data set that is split already`,
+    { where: { file: folder }, hint: `Did you mean ${better}?` },
+  );
 }
 
 /** Throws DATASET_CLASSES when there is no image of a class: it could not be learnt. */
@@ -62,6 +91,6 @@ function wrongClasses(file: string, what: string): ToolkitError {
 export function noImages(folder: string): ToolkitError {
   return new ToolkitError('DATASET_EMPTY', 'No image that can be read was found in the folder', {
     where: { file: folder },
-    hint: 'It should hold one sub-folder a class, with png, jpg, jpeg or bmp files in each.',
+    hint: 'It should hold one sub-folder a class, with pictures in each (png, jpg, bmp, gif, webp, tif).',
   });
 }

@@ -1,6 +1,7 @@
 import { ToolkitError } from '../errors.ts';
 import type { GraphBuilder, Node } from '../onnx/graph.ts';
 import type { Value } from '../tensor.ts';
+import type { Measure } from './epoch.ts';
 import { type Loss, type LossName, losses } from './losses.ts';
 
 /** What a network is judged by. */
@@ -8,6 +9,8 @@ export interface NetworkLoss {
   readonly loss: LossName;
   /** Share of the target that is spread over all classes; 0 by default. */
   readonly labelSmoothing?: number | undefined;
+  /** What is counted besides the loss; default `acc`. */
+  readonly measure?: Measure | undefined;
 }
 
 /** Inputs of the measures of a batch of n rows. */
@@ -21,7 +24,7 @@ interface Batch {
 export interface Measured {
   /** The losses times their weights, summed. */
   readonly lossSum: Value;
-  /** How many rows are right. */
+  /** How many rows are right, or of the measure `mae`, how far off each row is on average, summed. */
   readonly correct: Value;
   /** How many rows are wrong with full confidence, so that Keras' own loss would teach them nothing. */
   readonly saturated: Value;
@@ -43,7 +46,7 @@ export function widthOf(output: Value): number {
 /** Appends the loss of a network and what else is counted of a batch. Throws OPTION_INVALID. */
 export function measure(
   graph: GraphBuilder,
-  { loss: name, labelSmoothing = 0 }: NetworkLoss,
+  { loss: name, labelSmoothing = 0, measure: counts = 'acc' }: NetworkLoss,
   output: Value,
   { target, weights }: Batch,
 ): Measured {
@@ -55,15 +58,24 @@ export function measure(
   }
   const goal = smoothed(graph, { name, labelSmoothing }, target);
   const { losses: each, constants = [] } = loss.emit(graph, logits, goal);
-  const right = isRight(graph, loss, rows(graph, output), target);
+  const found = rows(graph, output);
   return {
     lossSum: sum(graph, graph.add('Mul', [each, weights])),
-    correct: counted(graph, right),
+    correct:
+      counts === 'mae'
+        ? sum(graph, rowError(graph, found, target))
+        : counted(graph, isRight(graph, loss, found, target)),
     saturated: isEntropy
       ? counted(graph, graph.add('Greater', [each, graph.floats('saturated', [saturatedLoss])]))
       : graph.floats('zero', [0]),
     constants,
   };
+}
+
+/** The mean of |p - t| over each row. */
+function rowError(graph: GraphBuilder, output: Value, target: Value): Value {
+  const error = graph.add('Abs', [graph.add('Sub', [output, target])]);
+  return graph.add('ReduceMean', [error], { axes: [-1], keepdims: 0 });
 }
 
 /** Just below -log(1e-7), the loss at which Keras clips. */

@@ -65,6 +65,7 @@ export async function trainWithPseudoLabels(
   folder: string,
 ): Promise<TrainResult> {
   const { output, onEvent } = options;
+  if ((await listImages([folder])).files.length === 0) throw noUnlabelled(folder);
   await checkTargets(options);
   const digests = new FileDigests();
   const known = await knownPictures(options, digests);

@@ -17,13 +17,14 @@ interface Told {
   readonly data: { readonly train: Prepared; readonly valid: Prepared | undefined };
   readonly records: readonly StageRecord[];
   readonly baselines: Baselines | undefined;
+  readonly meanBaseline: number | undefined;
   readonly softSamples: TrainOptions['softSamples'];
 }
 
 /** How the model came about: plan, data and measures. A base that was fine-tuned itself keeps its own history inside. */
 export function historyOf(
   { network, settings, loss, source }: Campaign,
-  { removed, stages, data, records, baselines, softSamples }: Told,
+  { removed, stages, data, records, baselines, meanBaseline, softSamples }: Told,
 ): Report {
   const { base, at, headPlan } = network;
   const { stages: _, ...rest } = settings;
@@ -48,6 +49,7 @@ export function historyOf(
     // Times are for people who watch: without them equal trainings give equal files.
     epochs: records.map(({ seconds: _seconds, ...measures }) => measures),
     ...(baselines && { baselines }),
+    ...(meanBaseline !== undefined && { baselines: { mean: meanBaseline } }),
     ...(before && { before }),
   };
 }

@@ -6,6 +6,7 @@ import type { SessionOptions } from '../runtime/session.ts';
 import { floatSource } from '../source.ts';
 import type { DataSource, Part, Prepared } from './data/source.ts';
 import { fittedTargets, sampleWeights } from './data/targets.ts';
+import type { Measure } from './epoch.ts';
 import { denseHead } from './head.ts';
 import { openLoopTrainer } from './loop-trainer.ts';
 import { type LossName, losses } from './losses.ts';
@@ -170,13 +171,21 @@ function plainDropout({ network: { headPlan } }: Campaign): number | undefined {
   return first.kind === 'dropout' ? first.rate : undefined;
 }
 
+/** What is told of a training besides its loss. */
+export function ownMeasure({ classes }: Pick<DataSource, 'classes'>): Measure {
+  return classes ? 'acc' : 'mae';
+}
+
 /** Whether an epoch can be one run: its rate is one, every sample counts the same, and nothing is added to the loss. */
 function isSimple(
-  { settings, loss, isStepwise }: Campaign,
+  { settings, loss, source, isStepwise }: Campaign,
   { settings: stage }: PlannedStage,
 ): boolean {
   const isPlainLoss =
-    losses[loss].targets === 'scores' && settings.l2 === 0 && settings.labelSmoothing === 0;
+    source.classes !== undefined &&
+    losses[loss].targets === 'scores' &&
+    settings.l2 === 0 &&
+    settings.labelSmoothing === 0;
   const isPlainStage =
     !schedules[stage.schedule.name].isPerStep &&
     stage.dropout === undefined &&
@@ -185,7 +194,7 @@ function isSimple(
 }
 
 function networkPlan(
-  { network, settings, loss }: Campaign,
+  { network, settings, loss, source }: Campaign,
   { part, parameters, settings: stage }: PlannedStage,
   learned: Learned,
 ): Parameters<typeof openNetworkTrainer>[0] {
@@ -209,6 +218,7 @@ function networkPlan(
     }),
     dropout: dropoutSites(graph, network.layers, stage.dropout ?? settings.dropout),
     loss,
+    measure: ownMeasure(source),
     labelSmoothing: settings.labelSmoothing,
     optimizer: stage.optimizer,
     batchSize: stage.batchSize,

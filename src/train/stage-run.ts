@@ -9,7 +9,9 @@ import type { Monitor } from './callbacks/monitor.ts';
 import { afterPlateau, freshPlateau, type PlateauState } from './callbacks/plateau.ts';
 import { saturatedIn } from './callbacks/saturation.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { StageRecord } from './epoch.ts';
+import { refuseInfinite, refuseRunaway } from './divergence.ts';
+import type { EpochMeasures, Measure, StageRecord } from './epoch.ts';
+import { turn } from './interruption.ts';
 import { RandomState, streamSeed } from './random.ts';
 import { inOrder, targetsOf } from './rows.ts';
 import { rateAt, type Schedule } from './schedules.ts';
@@ -39,6 +41,7 @@ export interface StageRun {
   readonly rate: number;
   readonly schedule: Schedule;
   readonly monitor: Monitor;
+  readonly measure: Measure;
   readonly keras: 1 | 3;
   /** Without it every epoch is trained and the last weights stay. */
   readonly stopping: EarlyStopping | undefined;
@@ -47,10 +50,23 @@ export interface StageRun {
   /** Where an interrupted run of the same stage stood. */
   readonly resume: StageState | undefined;
   readonly signal: AbortSignal | undefined;
+  /** After each step; `steps` are those of an epoch. */
+  readonly onStep?: ((moment: StepMoment) => void) | undefined;
   /** Asked after each step and each epoch. */
   readonly isSaveDue: (isEpochOver: boolean) => boolean;
   readonly save: (state: StageState, records: readonly StageRecord[]) => Promise<void>;
   readonly onEpoch: (record: StageRecord) => Promise<void> | void;
+}
+
+/** How far an epoch is. */
+export interface StepMoment {
+  /** From 1. */
+  readonly epoch: number;
+  /** Steps done, and those of an epoch. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean over the samples so far. */
+  readonly loss: number;
 }
 
 /** How a stage ended. */
@@ -142,6 +158,8 @@ class Standing {
   }
 
   async epoch(): Promise<void> {
+    await turn();
+    await this.#interrupt();
     const start = performance.now();
     const { train, valid, trainer, seed, stage, shuffle } = this.#run;
     const epoch = this.#epoch;
@@ -182,7 +200,11 @@ class Standing {
   }
 
   async #afterStep(progress: Progress): Promise<void> {
-    if (progress.step === this.#stepsPerEpoch()) return;
+    const { step, loss, samples } = progress;
+    const steps = this.#stepsPerEpoch();
+    this.#run.onStep?.({ epoch: this.#epoch, step, steps, loss: loss / samples });
+    await turn();
+    if (step === steps) return;
     this.#progress = progress;
     if (this.#run.signal?.aborted !== true && !this.#run.isSaveDue(false)) return;
     await this.#save();
@@ -218,17 +240,15 @@ class Standing {
   }
 
   #record(done: Progress, valid: Evaluation | undefined, seconds: number): StageRecord {
-    const { stage, valid: examples } = this.#run;
+    const { stage, measure, valid: examples } = this.#run;
     const saturated =
-      valid && examples
+      valid && examples && measure === 'acc'
         ? saturatedIn(valid.output, examples.targets, examples.rows.count)
         : done.saturated;
     return {
       stage: stage + 1,
       epoch: this.#epoch,
-      loss: done.loss / done.samples,
-      acc: done.correct / done.samples,
-      ...(valid && { val_loss: valid.loss, val_acc: valid.acc }),
+      ...measuresOf(measure, done, valid),
       lr: this.#rate(this.#stepsPerEpoch() - 1),
       ...(saturated > 0 && { saturated }),
       seconds,
@@ -253,27 +273,14 @@ class Standing {
   }
 }
 
-/** Weights that are no numbers any more are not kept, even where the loss of the step before was still one. */
-function refuseInfinite(
-  parameters: ReadonlyMap<string, Float32Array>,
-  { val_loss: validated = 0, lr }: StageRecord,
-): void {
-  const isFinite = [...parameters.values()].every((numbers) => numbers.every(Number.isFinite));
-  if (isFinite && Number.isFinite(validated)) return;
-  throw new ToolkitError(
-    'TRAINING_DIVERGED',
-    `After the epoch at learning rate ${lr} the weights are no finite numbers any more`,
-    { hint: `Lower the learning rate, to ${lr / 10} for a start. Nothing was written.` },
-  );
-}
-
-/** Saturation can stop the weights of a training that ran away before they are infinite. */
-function refuseRunaway(first: number, { loss, val_loss: validated = 0, lr }: StageRecord): void {
-  const worst = Math.max(loss, validated);
-  if (!(worst > 1e6 * Math.max(first, 1))) return;
-  throw new ToolkitError(
-    'TRAINING_DIVERGED',
-    `The loss ran away at learning rate ${lr}: it was ${first.toPrecision(4)} before, and is ${worst.toExponential(3)} now`,
-    { hint: 'Lower the learning rate: --find-lr tries which are fit. Nothing was written.' },
-  );
+function measuresOf(
+  measure: Measure,
+  { loss: sum, correct, samples }: Progress,
+  valid: Evaluation | undefined,
+): EpochMeasures {
+  const [loss, own] = [sum / samples, correct / samples];
+  if (measure === 'mae') {
+    return { loss, mae: own, ...(valid && { val_loss: valid.loss, val_mae: valid.acc }) };
+  }
+  return { loss, acc: own, ...(valid && { val_loss: valid.loss, val_acc: valid.acc }) };
 }

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { ToolkitError } from '../errors.ts';
-import { checkTarget } from '../output.ts';
+import { checkTarget, freeName } from '../output.ts';
 import type { SkippedFile } from '../runtime/folder.ts';
+import { checkProvider } from '../runtime/session.ts';
 import { type Baselines, baselinesOf } from './baselines.ts';
 import { writeGrowing, writeReport } from './callbacks/history.ts';
 import { openSaving, type Saving } from './callbacks/saving.ts';
@@ -10,13 +11,16 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Prepared, SourceEvents } from './data/source.ts';
 import { FileDigests } from './digest.ts';
 import type { StageRecord } from './epoch.ts';
+import { stopPoint } from './interruption.ts';
+import { meanBaseline } from './mean-baseline.ts';
 import type { TrainOptions } from './options.ts';
 import type { Learned } from './plan/network.ts';
 import { type PlannedStage, plannedStages } from './plan/report.ts';
 import { historyOf, type Report } from './report.ts';
 import { checkedSettings } from './settings.ts';
-import { type OpenStage, openStage } from './stage-open.ts';
+import { type OpenStage, openStage, ownMeasure } from './stage-open.ts';
 import { runStage, type StageResult } from './stage-run.ts';
+import { checkTogether, refuseSame, warningsOf } from './together.ts';
 import { writeTuned } from './write-tuned.ts';
 
 /** A fine-tuned model. */
@@ -29,6 +33,8 @@ export interface TrainResult {
   readonly history: readonly StageRecord[];
   /** Accuracies of simple models on the validation samples. */
   readonly baselines: Baselines | undefined;
+  /** Where numbers are predicted: the mean absolute error on the validation samples of always predicting their mean. */
+  readonly meanBaseline: number | undefined;
   readonly skipped: readonly SkippedFile[];
 }
 
@@ -59,21 +65,25 @@ export async function trainKnowing(
   const stages = plannedStages(campaign.network, settings.stages, campaign);
   announce(options, campaign, stages);
   const saving = await openSaving(options, campaign);
-  const course = new Course(options, campaign, saving);
-  for (const [number, planned] of stages.entries()) {
-    told.stage = number + 1;
-    if (!(await course.stage(number, planned))) break;
+  try {
+    const course = new Course(options, campaign, saving);
+    for (const [number, planned] of stages.entries()) {
+      told.stage = number + 1;
+      if (!(await course.stage(number, planned))) break;
+    }
+    return await course.finish(stages, [...skipped.values()]);
+  } finally {
+    await saving.close();
   }
-  return course.finish(stages, [...skipped.values()]);
 }
 
 /** Before hours of work, not after. What a resumed training wrote of its history may be there. */
-export async function checkTargets({
-  output,
-  history,
-  force,
-  resume,
-}: TrainOptions): Promise<void> {
+export async function checkTargets(options: TrainOptions): Promise<void> {
+  const { base, output, history, force, resume, provider = 'cpu', signal } = options;
+  await stopPoint(signal, 'before it began');
+  checkTogether(options);
+  await refuseSame(base, output);
+  await checkProvider(provider);
   await checkTarget(output, { force });
   if (history === undefined) return;
   await checkTarget(history, { force: force === true || resume === true });
@@ -86,11 +96,17 @@ export async function checkTargets({
 
 /** A picture that is skipped in each stage is told of once. */
 function sourceEvents(
-  { onEvent }: TrainOptions,
+  { onEvent, signal }: TrainOptions,
   skipped: Map<string, SkippedFile>,
   told: { readonly stage: number },
 ): SourceEvents {
+  const warned = new Set<string>();
   return {
+    signal,
+    onWarning(text) {
+      if (!warned.has(text)) onEvent?.({ kind: 'warning', text });
+      warned.add(text);
+    },
     onSkip(part, skip) {
       if (!skipped.has(skip.path)) onEvent?.({ kind: 'skip', part, ...skip });
       skipped.set(skip.path, skip);
@@ -101,8 +117,8 @@ function sourceEvents(
 }
 
 function announce(
-  { onEvent }: TrainOptions,
-  { network, source, loss, removed }: Awaited<ReturnType<typeof openCampaign>>,
+  { onEvent, monitor }: TrainOptions,
+  { network, source, loss, removed, settings }: Awaited<ReturnType<typeof openCampaign>>,
   stages: readonly PlannedStage[],
 ): void {
   const isNew = network.headPlan.layers.length > 0;
@@ -119,6 +135,9 @@ function announce(
     trainSamples: source.counts.train,
     validSamples: source.counts.valid,
   });
+  for (const text of warningsOf({ monitor }, settings, source.counts.valid)) {
+    onEvent?.({ kind: 'warning', text });
+  }
 }
 
 /** A training on its way from stage to stage. */
@@ -129,6 +148,7 @@ class Course {
   #learned: Learned = new Map();
   #records: readonly StageRecord[] = [];
   #baselines: Baselines | undefined;
+  #meanBaseline: number | undefined;
   #data: { readonly train: Prepared; readonly valid: Prepared | undefined } | undefined;
 
   constructor(
@@ -157,6 +177,7 @@ class Course {
     const open = await openStage(this.#campaign, { number, planned }, this.#learned);
     try {
       this.#data ??= open.prepared;
+      this.#compareWithMean(open);
       const result = await this.#run(open, { number, planned, found });
       this.#learned = new Map([...this.#learned, ...result.parameters]);
       await this.#measureBaselines(planned, open);
@@ -186,7 +207,7 @@ class Course {
       readonly found: Checkpoint | undefined;
     },
   ): Promise<StageResult> {
-    const { settings } = this.#campaign;
+    const { settings, source } = this.#campaign;
     const { epochs, batchSize, optimizer, schedule, stopping } = planned.settings;
     const { onEvent, signal, history } = this.#options;
     const before = this.#records;
@@ -200,12 +221,14 @@ class Course {
       rate: optimizer.learningRate,
       schedule,
       monitor: settings.monitor,
+      measure: ownMeasure(source),
       keras: optimizer.keras,
       stopping,
       seed: settings.seed,
       shuffle: settings.shuffle,
       resume: found,
       signal,
+      onStep: (moment) => onEvent?.({ kind: 'step', stage: number + 1, epochs, ...moment }),
       isSaveDue: this.#saving.isDue,
       save: (state, records) =>
         this.#saving.save({
@@ -217,7 +240,7 @@ class Course {
       onEpoch: async (record) => {
         this.#records = [...this.#records, record];
         await writeGrowing(history, this.#records);
-        onEvent?.({ kind: 'epoch', epochs, ...record });
+        onEvent?.({ kind: 'epoch', epochs, samples: examples.rows.count, ...record });
       },
     });
     return result;
@@ -241,12 +264,25 @@ class Course {
     this.#options.onEvent?.({ kind: 'baselines', ...this.#baselines });
   }
 
-  /** Writes the model and the history. */
+  /** Of numbers, once; the targets are all that it takes. */
+  #compareWithMean({ train: { targets }, valid }: OpenStage): void {
+    const { source, outputs } = this.#campaign;
+    if (source.classes || !valid || this.#meanBaseline !== undefined) return;
+    this.#meanBaseline = meanBaseline(targets, valid.targets, outputs);
+    this.#options.onEvent?.({ kind: 'meanBaseline', val_mae: this.#meanBaseline });
+  }
+
+  /** Writes the model and the history; under other names, if files came there while it was trained. */
   async finish(
     stages: readonly PlannedStage[],
     skipped: readonly SkippedFile[],
   ): Promise<TrainResult> {
-    const { output, force, history, onEvent } = this.#options;
+    const { output: wanted, force, onEvent } = this.#options;
+    const output = force === true ? wanted : await freeName(wanted);
+    const isTaken = output !== wanted;
+    const { history: own } = this.#options;
+    // A history that is not of this model is not overwritten.
+    const history = isTaken && own !== undefined ? await freeName(own) : own;
     const report = await this.#report(stages);
     const { bytes } = await writeTuned(this.#campaign, this.#learned, {
       output,
@@ -256,13 +292,14 @@ class Course {
     });
     await writeReport(history, report);
     await this.#saving.finish();
-    onEvent?.({ kind: 'done', output, bytes });
+    onEvent?.({ kind: 'done', output, bytes, history, ...(isTaken && { taken: wanted }) });
     return {
       output,
       bytes,
       classes: this.#campaign.source.classes,
       history: this.#records,
       baselines: this.#baselines,
+      meanBaseline: this.#meanBaseline,
       skipped,
     };
   }
@@ -278,6 +315,7 @@ class Course {
       data: this.#data,
       records: this.#records,
       baselines: this.#baselines,
+      meanBaseline: this.#meanBaseline,
       softSamples: this.#options.softSamples,
     });
   }

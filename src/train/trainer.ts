@@ -21,6 +21,7 @@ export interface Progress {
   readonly samples: number;
   /** Loss of each batch times its size, summed. */
   readonly loss: number;
+  /** Rows that are right; where numbers are predicted, how far off each row is on average, summed. */
   readonly correct: number;
   /** Predictions that are wrong with full confidence. */
   readonly saturated: number;
@@ -46,6 +47,7 @@ interface EpochRun {
 /** Measures of rows that are not trained on. */
 export interface Evaluation {
   readonly loss: number;
+  /** Share of right rows; where numbers are predicted, the mean absolute error. */
   readonly acc: number;
   /** [count, K]: what the model puts out. */
   readonly output: Float32Array;

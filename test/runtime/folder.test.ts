@@ -67,7 +67,7 @@ describe('listImageFolder', () => {
   });
 
   it('lists what it passes over, with the reason', async () => {
-    await make('a/x.png', 'a/notes.txt', 'a/._x.png', 'a/pic.webp', 'loose.png', '.git/y.png');
+    await make('a/x.png', 'a/notes.txt', 'a/._x.png', 'a/pic.avif', 'loose.png', '.git/y.png');
     const { classes, files, skipped } = await listImageFolder(folder);
     expect(classes).toEqual(['a']);
     expect(files).toHaveLength(1);
@@ -75,8 +75,8 @@ describe('listImageFolder', () => {
       '.git: its name begins with a dot',
       'loose.png: it is in no class folder',
       'a/._x.png: its name begins with a dot',
-      'a/notes.txt: its ending is none of png, jpg, jpeg, bmp',
-      'a/pic.webp: its ending is none of png, jpg, jpeg, bmp',
+      'a/notes.txt: its ending is none of png, jpg, jpeg, bmp, gif, webp, tif, tiff',
+      'a/pic.avif: its ending is none of png, jpg, jpeg, bmp, gif, webp, tif, tiff',
     ]);
   });
 
@@ -110,7 +110,9 @@ describe('listImageFolder', () => {
         ),
       );
       await make(...keras.files_on_disk.map((file) => file.replace(' (folder)', '')));
-      const { classes, files } = await listImageFolder(folder);
+      const { classes, files } = await listImageFolder(folder, {
+        extensions: ['png', 'jpg', 'jpeg', 'bmp'],
+      });
       expect(classes).toEqual(Object.keys(keras.class_indices));
       const expected = keras.filenames.map((file, i) => [file, keras.classes[i]]);
       expect(files.map(({ path, label }) => [inside(path), label])).toEqual(

@@ -4,7 +4,7 @@ import { denseHead, emitHead } from '../../src/train/head.ts';
 import { openNetworkTrainer } from '../../src/train/network-trainer.ts';
 import { makeOptimizer } from '../../src/train/optimizers.ts';
 import { RandomState } from '../../src/train/random.ts';
-import { sweepRates } from '../../src/train/rate-finder.ts';
+import { curveOf, sweepRates } from '../../src/train/rate-finder.ts';
 import { memoryRows } from '../../src/train/rows.ts';
 
 describe('sweepRates', () => {
@@ -44,5 +44,23 @@ describe('sweepRates', () => {
     } finally {
       await trainer.close();
     }
+  });
+});
+
+describe('curveOf', () => {
+  it('finds the fall among the noise of single steps', () => {
+    const random = new RandomState(3);
+    const points = Array.from({ length: 100 }, (_, i) => {
+      const rate = 1e-7 * 1e8 ** (i / 99);
+      // A fall of 1 in the middle, at 1e-3, a rise from 1 on, and noise that is steeper between neighbours.
+      const fall = 1 / (1 + Math.exp((Math.log10(rate) + 3) * 3));
+      const noise = (random.uniform(-0.15, 0.15, 1)[0] ?? 0) + Math.max(0, Math.log10(rate)) * 5;
+      return { rate, loss: 1 + fall + noise };
+    });
+    const { steepest, minimum, points: smoothed } = curveOf(points);
+    expect(steepest).toBeGreaterThan(1e-3 / 4);
+    expect(steepest).toBeLessThan(4e-3);
+    expect(minimum).toBeGreaterThan(1e-4);
+    expect(smoothed.map(({ rate }) => rate)).toEqual(points.map(({ rate }) => rate));
   });
 });

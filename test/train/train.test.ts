@@ -217,7 +217,7 @@ describe('train', () => {
       'stage',
       'features train',
       'features valid',
-      'epoch',
+      ...Array.from({ length: 3 }, () => ['step', 'epoch']).flat(),
       'baselines',
       'done',
     ]);

@@ -3,17 +3,20 @@ import { writeOutput } from '../../output.ts';
 import type { StageRecord } from '../epoch.ts';
 import type { Report } from '../report.ts';
 
-const columns = ['stage', 'epoch', 'loss', 'acc', 'val_loss', 'val_acc', 'lr', 'seconds'] as const;
+/** Columns of a history: `acc` where there are classes, `mae` where numbers are predicted. */
+function columnsOf([first]: readonly StageRecord[]): readonly (keyof StageRecord)[] {
+  const [own, validated] =
+    first?.mae === undefined ? (['acc', 'val_acc'] as const) : (['mae', 'val_mae'] as const);
+  return ['stage', 'epoch', 'loss', own, 'val_loss', validated, 'lr', 'seconds'];
+}
 
 /** How a history is written while it grows, by the ending of its file. */
 const growing: Readonly<Record<string, (records: readonly StageRecord[]) => string>> = {
-  '.csv': (records) =>
-    [
-      columns.join(','),
-      ...records.map((record) => columns.map((name) => record[name] ?? '').join(',')),
-    ]
-      .map((line) => `${line}\n`)
-      .join(''),
+  '.csv'(records) {
+    const columns = columnsOf(records);
+    const rows = records.map((record) => columns.map((name) => record[name] ?? ''));
+    return [columns, ...rows].map((row) => `${row.join(',')}\n`).join('');
+  },
   '.jsonl': (records) => records.map((record) => `${JSON.stringify(record)}\n`).join(''),
 };
 

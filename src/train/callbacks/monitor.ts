@@ -1,7 +1,7 @@
 import type { EpochMeasures } from '../epoch.ts';
 
 /** Which measure is looked at. */
-export type Monitor = 'loss' | 'acc' | 'val_loss' | 'val_acc';
+export type Monitor = 'loss' | 'acc' | 'mae' | 'val_loss' | 'val_acc' | 'val_mae';
 
 /** Keras' mode `auto`: an accuracy should grow, a loss should shrink. */
 export function isBetter(
@@ -18,9 +18,16 @@ export function worst(monitor: Monitor): number {
   return monitor.endsWith('acc') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
 }
 
+const ofTraining = {
+  loss: 'loss',
+  acc: 'acc',
+  mae: 'mae',
+  val_loss: 'loss',
+  val_acc: 'acc',
+  val_mae: 'mae',
+} as const satisfies Readonly<Record<Monitor, Monitor>>;
+
 /** The measure of an epoch; where nothing was validated, that of the training samples. */
 export function measureOf(monitor: Monitor, measures: EpochMeasures): number {
-  const own = measures[monitor];
-  if (own !== undefined) return own;
-  return monitor.endsWith('acc') ? measures.acc : measures.loss;
+  return measures[monitor] ?? measures[ofTraining[monitor]] ?? measures.loss;
 }

@@ -10,6 +10,7 @@ import {
 import { prefixDigest } from '../digest.ts';
 import type { TrainOptions } from '../options.ts';
 import type { Campaign } from '../stage-open.ts';
+import { lockFolder } from './lock.ts';
 
 /** Keeps a training on disk while it runs. */
 export interface Saving {
@@ -20,6 +21,8 @@ export interface Saving {
   readonly save: (checkpoint: Omit<Checkpoint, 'identity'>) => Promise<void>;
   /** Takes the saved states away once the result is written, unless their folder was asked for. */
   readonly finish: () => Promise<void>;
+  /** Lets another training write here: at the end, whatever it is. */
+  readonly close: () => Promise<void>;
 }
 
 const defaultSeconds = 30;
@@ -28,14 +31,18 @@ const defaultSeconds = 30;
  * Opens the folder of checkpoints of a training, and reads the newest where it is to go on.
  *
  * A folder that holds a training already is not begun anew without `force`. Throws OUTPUT_EXISTS, OPTION_INVALID for
- * another training's checkpoints.
+ * another training's checkpoints. Until it is closed no other training can open it.
  */
 export async function openSaving(options: TrainOptions, campaign: Campaign): Promise<Saving> {
   const { checkpoints = {}, output } = options;
   if (checkpoints === false) return notSaving;
   const { folder = `${output}.checkpoints`, every = defaultSeconds, keep = 1 } = checkpoints;
   const identity = identityOf(campaign);
-  const found = await foundIn(folder, identity, options);
+  const close = await lockFolder(folder);
+  const found = await foundIn(folder, identity, options).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   let last = performance.now();
   return {
     found,
@@ -47,6 +54,7 @@ export async function openSaving(options: TrainOptions, campaign: Campaign): Pro
     async finish() {
       if (checkpoints.folder === undefined) await removeCheckpoints(folder);
     },
+    close,
   };
 }
 
@@ -67,6 +75,7 @@ const notSaving: Saving = {
   isDue: () => false,
   save: () => Promise.resolve(),
   finish: () => Promise.resolve(),
+  close: () => Promise.resolve(),
 };
 
 /** Digest of all that the numbers depend on: model, plan, data, provider. */

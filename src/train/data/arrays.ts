@@ -3,8 +3,10 @@ import { ToolkitError } from '../../errors.ts';
 import type { StoredModel } from '../../onnx/read.ts';
 import { openSession, type SessionOptions, type Tensor } from '../../runtime/session.ts';
 import { sizeOf, type Value } from '../../tensor.ts';
+import { stopPoint } from '../interruption.ts';
 import type { CutPoint } from '../plan/cut-point.ts';
 import { memoryRows, type Targets } from '../rows.ts';
+import { checkLabels, checkSeveral, isLabels } from './labels.ts';
 import { type NumpyArray, readNumpy } from './npy.ts';
 import type { DataSource, Part, Prepared, SourceEvents } from './source.ts';
 
@@ -40,6 +42,7 @@ export async function arraySource(
   events: SourceEvents,
 ): Promise<DataSource> {
   const { outputs, train, valid } = await readParts(files);
+  if (files.isClasses) checkSeveral(train, files.y);
   return {
     classes: files.isClasses ? namesOf(files, outputs) : undefined,
     outputs,
@@ -82,10 +85,6 @@ async function readParts(files: ArrayFiles): Promise<Parts> {
   return { outputs, train: slice(whole, 0, kept), valid };
 }
 
-function isLabels({ shape, isWhole }: NumpyArray): boolean {
-  return isWhole && (shape.length === 1 || (shape.length === 2 && shape[1] === 1));
-}
-
 function classesOf({ data }: NumpyArray): number {
   return data.reduce((most, value) => Math.max(most, value), 0) + 1;
 }
@@ -114,14 +113,9 @@ function samplesOf(
       : undefined;
     return { count, sample, x: x.data, targets: y.data, labels };
   }
+  checkLabels(y, outputs, files.y);
   const targets = new Float32Array(count * outputs);
   y.data.forEach((label, row) => {
-    if (label < 0 || label >= outputs) {
-      throw new ToolkitError('DATASET_CLASSES', `Class ${label} is none of 0 to ${outputs - 1}`, {
-        where: { file: files.y },
-        hint: 'Every class needs samples to learn from.',
-      });
-    }
     targets[row * outputs + label] = 1;
   });
   return { count, sample, x: x.data, targets, labels: Uint32Array.from(y.data) };
@@ -174,6 +168,7 @@ async function featuresOf(
   try {
     const features = new Float32Array(samples.count * cut.width);
     for (let at = 0; at < samples.count; at += runSize) {
+      await stopPoint(events.signal);
       const count = Math.min(runSize, samples.count - at);
       const numbers = samples.x.slice(at * width, (at + count) * width);
       const feed = inputTensor(input, [count, ...sizes], numbers);

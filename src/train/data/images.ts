@@ -16,6 +16,7 @@ import {
 } from '../dataset.ts';
 import type { FeatureOptions, FeatureProgress } from '../feature-options.ts';
 import { checkClasses } from '../folders.ts';
+import { stopPoint } from '../interruption.ts';
 import { streamSeed } from '../random.ts';
 import { joined, memoryRows, type Rows } from '../rows.ts';
 import type { SplitListing } from './listing.ts';
@@ -109,7 +110,10 @@ function holdingOf(
 }
 
 function changedPasses(passes: number): readonly [number, string] {
-  return [1 + passes, `computed once, as they are and ${passes} times changed`];
+  return [
+    1 + passes,
+    `computed once, as they are and ${passes === 1 ? 'once' : `${passes} times`} changed`,
+  ];
 }
 
 interface Work {
@@ -135,6 +139,8 @@ async function keptPart(
       strict,
       batch,
       digests,
+      signal: events.signal,
+      onWarning: events.onWarning,
       variant: augment && pass > 0 ? variantOf(augment, pass, options) : undefined,
       onSkip: (skipped: SkippedFile) => pass === 0 && events.onSkip(part, skipped),
       onProgress: (progress: FeatureProgress) => events.onProgress(part, progress),
@@ -230,7 +236,9 @@ async function readable(
   const skipped: SkippedFile[] = [];
   const files: LabelledFile[] = [];
   const total = images.files.length;
+  for (const skip of images.skipped) events.onSkip(part, skip);
   for (const [i, file] of images.files.entries()) {
+    await stopPoint(events.signal, 'while pictures were read');
     try {
       await readImage(file.path);
       files.push(file);
@@ -240,7 +248,7 @@ async function readable(
       skipped.push(skip);
       events.onSkip(part, skip);
     }
-    events.onProgress(part, { done: i + 1, total, cached: 0 });
+    events.onProgress(part, { done: i + 1, total, cached: 0, skipped: skipped.length });
   }
   return { files, skipped };
 }

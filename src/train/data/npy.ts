@@ -5,8 +5,6 @@ import { ToolkitError } from '../../errors.ts';
 export interface NumpyArray {
   readonly shape: readonly number[];
   readonly data: Float32Array;
-  /** Whether the file holds whole numbers. */
-  readonly isWhole: boolean;
 }
 
 type Reader = (bytes: ArrayBuffer) => ArrayLike<number>;
@@ -26,9 +24,9 @@ const readers: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Reads a `.npy` file as float32 numbers. Memory: the file, and its numbers.
+ * Reads a `.npy` file as finite float32 numbers. Memory: the file, and its numbers.
  *
- * Source: numpy/lib/format.py. Throws FILE_MISSING, FILE_UNRECOGNISED, FILE_TRUNCATED.
+ * Source: numpy/lib/format.py. Throws FILE_MISSING, FILE_UNRECOGNISED, FILE_TRUNCATED, DATASET_INVALID.
  */
 export async function readNumpy(path: string): Promise<NumpyArray> {
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -58,7 +56,22 @@ export async function readNumpy(path: string): Promise<NumpyArray> {
     );
   }
   const numbers = read(Uint8Array.from(bytes.subarray(start, start + size)).buffer);
-  return { shape, data: Float32Array.from(numbers), isWhole: !dtype.includes('f') };
+  const data = Float32Array.from(numbers);
+  checkFinite(path, shape, data);
+  return { shape, data };
+}
+
+/** One number that is none makes all weights none after a step. */
+function checkFinite(path: string, shape: readonly number[], data: Float32Array): void {
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const row = Math.floor(at / (data.length / Math.max(1, shape[0] ?? 1)));
+  const count = data.reduce((sum, value) => sum + (Number.isFinite(value) ? 0 : 1), 0);
+  throw new ToolkitError(
+    'DATASET_INVALID',
+    `All numbers should be finite, but row ${row} has ${data[at]}, the first of ${count} that are not`,
+    { where: { file: path }, hint: 'Rows are counted from 0. Correct them, or leave them out.' },
+  );
 }
 
 /** The text that describes an array, and where its numbers begin. From version 2 on its length takes four bytes. */

@@ -32,8 +32,12 @@ export interface Prepared {
   readonly close: () => Promise<void>;
 }
 
-/** Told while samples are prepared. */
+/** Told while samples are prepared, and what ends it. */
 export interface SourceEvents {
+  /** Looked at before each run of the frozen part. */
+  readonly signal?: AbortSignal | undefined;
+  /** Something that people should know, once. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   readonly onSkip: (part: Part, skipped: SkippedFile) => void;
   readonly onProgress: (part: Part, progress: FeatureProgress) => void;
 }
