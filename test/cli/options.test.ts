@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { classList, preprocessOption, share } from '../../src/cli/options.ts';
+import { classList, originList, preprocessOption, share } from '../../src/cli/options.ts';
 import { temporaryFolder } from '../files.ts';
 
 describe('classList', () => {
@@ -62,5 +62,27 @@ describe('--preprocess', () => {
 
   it.each(['imagenet', 'size=224', 'colour=rgb', 'mode'])('refuses %s', (text) => {
     expect(() => parsed(text)).toThrow();
+  });
+});
+
+describe('originList', () => {
+  it('spells origins as browsers do', () => {
+    expect(originList('http://a.example/, https://B.example:443,http://c.example:3000')).toEqual([
+      'http://a.example',
+      'https://b.example',
+      'http://c.example:3000',
+    ]);
+    expect(originList('*')).toEqual(['*']);
+  });
+
+  it.each([
+    'evil',
+    'null',
+    'a.example:80',
+    'http://a.example/page',
+    'http://a.example?x',
+    'file:///',
+  ])('refuses %s, which no page has for its origin', (text) => {
+    expect(() => originList(text)).toThrow(InvalidArgumentError);
   });
 });

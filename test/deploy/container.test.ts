@@ -95,7 +95,7 @@ describe.skipIf(!isAsked)(title, { timeout: 300_000 }, () => {
     await new Promise<void>((resolve, reject) => {
       child.stderr.on('data', (chunk: Buffer) => {
         said += chunk.toString();
-        if (said.includes('Ready: add')) resolve();
+        if (said.includes('"models":["add"],"msg":"ready"')) resolve();
       });
       void ended.then((how) => reject(new Error(`it ended with ${String(how)}: ${said}`)));
     });
