@@ -87,6 +87,19 @@ export function nameList(text: string): string[] {
   throw new InvalidArgumentError('Names separated by commas are needed.');
 }
 
+/** Origins of web pages separated by commas, as browsers spell them; or `*`. */
+export function originList(text: string): string[] {
+  return nameList(text).map((origin) => {
+    if (origin === '*') return origin;
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    const isOrigin = url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
+    if (isOrigin) return url.origin;
+    throw new InvalidArgumentError(
+      `"${origin}" is no origin: https://app.example or http://app.example:3000, without a path, is one.`,
+    );
+  });
+}
+
 /** Class names: separated by commas, or a file that has one a line, a JSON array, or Keras' class index. */
 export function classList(text: string): string[] {
   if (text.includes(',')) return nameList(text);

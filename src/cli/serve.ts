@@ -1,19 +1,26 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ToolkitError } from '../errors.ts';
 import type { Provider } from '../runtime/providers.ts';
-import type { Gate } from '../serve/context.ts';
+import type { Gate, Log } from '../serve/context.ts';
 import { registerHeaders } from '../serve/http/headers.ts';
 import { registerOpenapi } from '../serve/http/openapi/document.ts';
 import { registerPage } from '../serve/http/page.ts';
 import { type LogLevel, logLevels, type OpenLog, openLog } from '../serve/observe/logging.ts';
 import { registerMetrics } from '../serve/observe/metrics.ts';
 import { openTracing, type Tracing } from '../serve/observe/tracing.ts';
-import { apiKeyGate, originGate, readApiKeys, readTls } from '../serve/security.ts';
+import {
+  apiKeyGate,
+  hostGate,
+  isLoopback,
+  keyVariable,
+  originGate,
+  readApiKeys,
+  readTls,
+} from '../serve/security.ts';
 import { type ServeOptions, type Server, serve } from '../serve/serve.ts';
-import { noteAssumed } from './assumed.ts';
-import { nameList, positiveNumber, providerOption, wholeNumber } from './options.ts';
+import { nameList, originList, positiveNumber, providerOption, wholeNumber } from './options.ts';
+import { serverWords } from './serve-words.ts';
 import { takeSignals } from './signals.ts';
-import { note } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
 interface Options {
@@ -41,11 +48,17 @@ interface Options {
   readonly tlsCert?: string;
   readonly tlsCa?: string;
   readonly cors: string[];
+  readonly allowedHosts?: string[];
+  readonly modelControlMode?: ControlMode;
   readonly otlp?: string;
   readonly logLevel: LogLevel;
   /** `false` for --no-page. */
   readonly page: boolean;
 }
+
+/** Triton's words for who changes what is served: no one, requests, the files. */
+const controlModes = ['none', 'explicit', 'poll'] as const;
+type ControlMode = (typeof controlModes)[number];
 
 const mostPort = 65_535;
 
@@ -98,6 +111,10 @@ const limitOptions = (): readonly Option[] => [
   optionOf('--body-limit <MiB>', 'size of a request', positiveNumber).default(64),
   optionOf('--max-pixels <n>', 'pixels of a picture', wholeNumber(1)).default(50_000_000),
   optionOf('--poll <s>', 'look for changed model files so often; 0: never', notNegative).default(1),
+  optionOf(
+    '--model-control-mode <mode>',
+    'what may change the models that are served: nothing, requests, or their files (default: both)',
+  ).choices(controlModes),
   optionOf('--copies <folder>', 'where private copies of the models are made (default: temporary)'),
   optionOf(
     '--drain-delay <s>',
@@ -112,9 +129,14 @@ const operationOptions = (): readonly Option[] => [
   optionOf('--tls-key <file>', 'private key, PEM'),
   optionOf('--tls-cert <file>', 'certificate, PEM'),
   optionOf('--tls-ca <file>', "whom clients' certificates must come from, PEM"),
-  optionOf('--cors <origins>', 'web pages that may call, by origin; * for all', nameList).default(
+  optionOf('--cors <origins>', 'web pages that may call, by origin; * for all', originList).default(
     [],
     'none',
+  ),
+  optionOf(
+    '--allowed-hosts <names>',
+    'names that this server is called by, such as those of a proxy (default: localhost, on this machine alone)',
+    nameList,
   ),
   optionOf('--otlp <url>', 'send traces to this OpenTelemetry collector'),
   optionOf('--log-level <level>', 'JSON lines on stderr').choices(logLevels).default('info'),
@@ -129,7 +151,7 @@ function notNegative(text: string): number {
 
 async function run(models: string[], options: Options): Promise<void> {
   const log = openLog(options.logLevel);
-  const tracing = await openTracing({ endpoint: options.otlp });
+  const tracing = await openTracing({ endpoint: options.otlp, log: log.log });
   const observers = [log.observer, ...(tracing ? [tracing.observer] : [])];
   const version = packageVersion();
   try {
@@ -138,8 +160,8 @@ async function run(models: string[], options: Options): Promise<void> {
         ...servingOf(models, options),
         log: log.log,
         observers,
-        httpGates: [originGate(options.cors)],
-        gates: keyGates(options),
+        httpGates: [...hostGates(options), originGate(options.cors)],
+        gates: gatesOf(options, log.log),
         tls: tlsOf(options),
         prepare: (app) => registerHeaders(app, { cors: options.cors }),
         register(app, context) {
@@ -150,7 +172,7 @@ async function run(models: string[], options: Options): Promise<void> {
       },
       { version },
     );
-    await untilStopped(server, options);
+    await untilStopped(server, { options, log: log.log });
   } finally {
     await close(log, tracing);
   }
@@ -158,6 +180,7 @@ async function run(models: string[], options: Options): Promise<void> {
 
 function servingOf(models: string[], options: Options): ServeOptions {
   const { host, port, provider, maxBatchSize, instances, threads, maxPixels, copies } = options;
+  const { modelControlMode: mode } = options;
   return {
     models,
     host,
@@ -173,15 +196,28 @@ function servingOf(models: string[], options: Options): ServeOptions {
     timeoutMs: options.timeout * 1000,
     bodyLimit: Math.floor(options.bodyLimit * 1024 * 1024),
     maxPixels,
-    pollMs: options.poll * 1000,
+    pollMs: mode === undefined || mode === 'poll' ? options.poll * 1000 : 0,
+    isControllable: mode === undefined || mode === 'explicit',
     copies,
   };
 }
 
-function keyGates({ apiKeyFile: file }: Options): readonly Gate[] {
-  const text = process.env['GRAFT_API_KEYS'];
-  const hasKeys = file !== undefined || (text ?? '') !== '';
-  return hasKeys ? [apiKeyGate(readApiKeys({ file, text }))] : [];
+/** Which names a server goes by that others than this machine reach is theirs to know, so it is asked for there only. */
+function hostGates({ host, allowedHosts }: Options): readonly Gate[] {
+  return isLoopback(host) || allowedHosts ? [hostGate(allowedHosts ?? [])] : [];
+}
+
+function gatesOf({ apiKeyFile: file, host, tlsCa }: Options, log: Log): readonly Gate[] {
+  // A variable that is there but empty is a secret that did not arrive, not the wish for an open server.
+  const text = process.env[keyVariable];
+  if (file !== undefined || text !== undefined) return [apiKeyGate(readApiKeys({ file, text }))];
+  if (!isLoopback(host) && tlsCa === undefined) {
+    log.warn(
+      { host },
+      `whoever reaches this machine may use the server: --api-key-file or ${keyVariable} asks for keys, --tls-ca for certificates`,
+    );
+  }
+  return [];
 }
 
 function tlsOf({ tlsKey: key, tlsCert: cert, tlsCa: ca }: Options): ServeOptions['tls'] {
@@ -193,8 +229,12 @@ function tlsOf({ tlsKey: key, tlsCert: cert, tlsCa: ca }: Options): ServeOptions
 }
 
 /** Serves until the first SIGTERM or Ctrl-C, then drains; a second one ends it at once. */
-async function untilStopped(server: Server, options: Options): Promise<void> {
+async function untilStopped(
+  server: Server,
+  { options, log }: { readonly options: Options; readonly log: Log },
+): Promise<void> {
   const { host, drainDelay, drainTimeout } = options;
+  const words = serverWords(log);
   const scheme = options.tlsKey === undefined ? 'http' : 'https';
   const name = host.includes(':') ? `[${host}]` : host;
   const stopped = new Promise<void>((resolve) => {
@@ -204,31 +244,14 @@ async function untilStopped(server: Server, options: Options): Promise<void> {
       takeSignals(['SIGTERM', 'SIGINT'], () => process.kill(process.pid, 'SIGKILL'));
     });
   });
-  const grpc = server.grpcPort === undefined ? '' : `, gRPC at ${name}:${server.grpcPort}`;
-  note(`Listening at ${scheme}://${name}:${server.port}${grpc}; loading models.`);
+  const grpc = server.grpcPort === undefined ? undefined : `${name}:${server.grpcPort}`;
+  words.listening({ http: `${scheme}://${name}:${server.port}`, grpc });
   try {
-    await Promise.race([server.loaded.then(() => noteModels(server)), stopped]);
+    await Promise.race([server.loaded.then(() => words.loaded(server.context)), stopped]);
     await stopped;
-    note('Stopping: requests that have come are answered first.');
+    words.stopping();
   } finally {
     await server.close({ delayMs: drainDelay * 1000, withinMs: drainTimeout * 1000 });
-  }
-}
-
-/** Says what is served, what is not and why, or that there is nothing. */
-function noteModels({ context }: Server): void {
-  const list = context.models.list();
-  if (context.isReady()) note(`Ready: ${[...new Set(list.map(({ name }) => name))].join(', ')}`);
-  for (const { name, version, reason } of list) {
-    if (reason !== '') note(`Not served: ${name}${version && ` version ${version}`}: ${reason}`);
-  }
-  for (const name of new Set(list.map((entry) => entry.name))) {
-    noteAssumed(name, context.models.versions(name).at(-1)?.spec.about.pictures?.preprocess);
-  }
-  if (list.length === 0) {
-    note(
-      'There is no model yet: NAME.onnx or NAME/VERSION/model.onnx in the folder will be served.',
-    );
   }
 }
 

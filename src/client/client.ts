@@ -25,7 +25,7 @@ export interface ClientOptions {
 export interface CallOptions {
   /** Overrules the client's; the server stops working on the request then, too. */
   readonly timeoutMs?: number | undefined;
-  /** Aborts the call, which then rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the signal's reason: an AbortError unless it has another, as with fetch. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -223,6 +223,7 @@ function checked(
     url,
     status: response.status,
     requestId: response.headers.get('x-request-id') ?? undefined,
+    code: response.headers.get('x-graft-code') ?? undefined,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
   };
   if (!response.ok) throw refusal(exchange, reasonIn(new TextDecoder().decode(bytes)));

@@ -1,4 +1,4 @@
-import { type ErrorCode, ToolkitError } from '../errors.ts';
+import { type ErrorCode, errorCodes, ToolkitError } from '../errors.ts';
 
 /** What is known of the exchange that failed. */
 export interface Exchange {
@@ -7,6 +7,8 @@ export interface Exchange {
   readonly status?: number | undefined;
   /** The server's name for the request, as in its log. */
   readonly requestId?: string | undefined;
+  /** The server's own code for what went wrong, where it is graft. */
+  readonly code?: string | undefined;
   /** After which the server asks to try again. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -14,8 +16,9 @@ export interface Exchange {
 /**
  * A request that brought no result, with what the server said.
  *
- * Codes: SERVER_UNREACHABLE, REQUEST_TIMEOUT, SERVER_BUSY, REQUEST_INVALID, KEY_REFUSED, SERVER_FAILED, ANSWER_INVALID.
- * Only the first three are worth another try.
+ * Codes: the server's own where it is graft (MODEL_UNKNOWN, MODEL_NOT_READY, IMAGE_UNREADABLE, …); of other servers what
+ * the status says (SERVER_BUSY, REQUEST_TIMEOUT, KEY_REFUSED, REQUEST_INVALID, SERVER_FAILED); and SERVER_UNREACHABLE,
+ * ANSWER_INVALID. Worth another try are SERVER_UNREACHABLE, REQUEST_TIMEOUT, SERVER_BUSY and MODEL_NOT_READY.
  */
 export class ServerError extends ToolkitError {
   readonly exchange: Exchange;
@@ -33,7 +36,11 @@ export class ServerError extends ToolkitError {
 
 /** The error for an answer that is no success. */
 export function refusal(exchange: Exchange, text: string): ServerError {
-  const { code, hint } = meaningOf(exchange.status ?? 500);
+  const meaning = meaningOf(exchange.status ?? 500);
+  const said = errorCodes.find((known) => known === exchange.code);
+  // The text of the server says what to do about its own codes.
+  const isOther = said !== undefined && said !== meaning.code;
+  const { code, hint } = isOther ? { code: said, hint: `The server calls it ${said}.` } : meaning;
   const what = `The server answered ${exchange.status}: ${text || 'no reason given'}`;
   return new ServerError(code, what, { exchange, hint });
 }

@@ -10,6 +10,8 @@ interface PictureEnds {
   /** The output with one row of scores a picture. */
   readonly output: string;
   readonly preprocess: Preprocess;
+  /** Whether the output comes from a softmax or a sigmoid. */
+  readonly isProbability: boolean;
 }
 
 /** What an ONNX file says of itself, without its weights. Plain data. */
@@ -54,11 +56,35 @@ function cardOf(model: StoredModel): Pick<ModelAbout, 'card' | 'pictures' | 'noP
   try {
     card = readCard(model);
     const { input, output, preprocess } = imageEnds(model, card);
-    const pictures = { input: input.name, output: output.name, preprocess };
+    const isProbability = endsInProbabilities(model, output.name);
+    const pictures = { input: input.name, output: output.name, preprocess, isProbability };
     return { card, pictures, noPictures: undefined };
   } catch (fault) {
     if (!(fault instanceof ToolkitError)) throw fault;
     const noPictures = fault.message.split('\n')[0] ?? '';
     return { card, pictures: undefined, noPictures };
   }
+}
+
+const passing = new Set([
+  'Identity',
+  'Cast',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Transpose',
+]);
+const squashing = new Set(['Softmax', 'Sigmoid']);
+
+/** Whether the numbers of an output are those of a softmax or a sigmoid, whatever shape they were brought into. */
+function endsInProbabilities({ nodes }: StoredModel, output: string): boolean {
+  let name = output;
+  // As many steps as there are nodes: a damaged graph may go round.
+  for (let step = 0; step < nodes.length; step++) {
+    const node = nodes.find(({ outputs }) => outputs.includes(name));
+    if (!node || !passing.has(node.op)) return squashing.has(node?.op ?? '');
+    name = node.inputs[0] ?? '';
+  }
+  return false;
 }

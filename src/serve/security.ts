@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { ToolkitError } from '../errors.ts';
+import { ToolkitError, type Where } from '../errors.ts';
 import type { Call, Gate } from './context.ts';
 
 /** Who may call without a key: probes of orchestrators, and the page, which asks its reader for the key. */
@@ -71,27 +72,66 @@ export function originGate(allowed: readonly string[]): Gate {
   };
 }
 
+/** What may stand in a Host header: a name or an address, and a port. */
+const hostForm = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/;
+
+/**
+ * Refuses calls under a name that is none of this server (HOST_REFUSED).
+ *
+ * The owner of a name may let it point to this machine: to a browser, its pages and this server are then one origin
+ * (DNS rebinding), which no question of origins reveals. Addresses cannot be made to point elsewhere, so they pass, and
+ * so does `localhost`. `allowed`: names without ports.
+ */
+export function hostGate(allowed: readonly string[]): Gate {
+  const names = new Set(['localhost', ...allowed.map((name) => name.toLowerCase())]);
+  return (call) => {
+    const host = call.header('host');
+    // Browsers always send it; what is left is HTTP/1.0.
+    if (host === undefined) return undefined;
+    const [, address, name = ''] = hostForm.exec(host) ?? [];
+    const found = name.toLowerCase().replace(/\.$/, '');
+    if (isIP(address ?? found) !== 0 || names.has(found)) return undefined;
+    return new ToolkitError('HOST_REFUSED', `This server is not "${host.slice(0, 200)}"`, {
+      hint: 'Start it with --allowed-hosts and that name, if a proxy or an alias calls it so.',
+    });
+  };
+}
+
+/** Whether an address to listen at is of this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** The variable that keys may be in. */
+export const keyVariable = 'GRAFT_API_KEYS';
+
 /**
  * The API keys of a file and of the environment, one a line or separated by commas; lines that begin with # are notes.
  *
- * Throws FILE_UNREADABLE, and OPTION_INVALID where no key is found or one is shorter than 8 characters.
+ * Throws FILE_UNREADABLE, and OPTION_INVALID where one of the two holds no key or one shorter than 8 characters.
  */
 export function readApiKeys(from: {
   readonly file?: string | undefined;
   readonly text?: string | undefined;
 }): readonly string[] {
-  const texts = [from.text ?? '', from.file === undefined ? '' : contentOf(from.file).toString()];
-  const keys = texts
-    .flatMap((text) => text.split(/\r?\n/))
+  const { file, text } = from;
+  return [
+    ...(text === undefined ? [] : keysIn(text, { path: `the variable ${keyVariable}` })),
+    ...(file === undefined ? [] : keysIn(contentOf(file).toString(), { file })),
+  ];
+}
+
+function keysIn(text: string, where: Where): readonly string[] {
+  const keys = text
+    .split(/\r?\n/)
     .filter((line) => !line.startsWith('#'))
     .flatMap((line) => line.split(','))
     .map((key) => key.trim())
     .filter((key) => key !== '');
-  const where = { file: from.file };
   if (keys.length === 0) {
     throw new ToolkitError('OPTION_INVALID', 'There is no API key to accept', {
       where,
-      hint: 'Write one key a line.',
+      hint: 'Write one key a line; without keys, leave the file or the variable out.',
     });
   }
   if (keys.some((key) => key.length < 8)) {

@@ -40,6 +40,8 @@ export interface ServeOptions extends Partial<Omit<ServingDefaults, 'threads'>> 
   readonly receiveMs?: number | undefined;
   /** Milliseconds between looks at the model files. Default 1,000; 0: never. */
   readonly pollMs?: number | undefined;
+  /** Whether requests may load and unload models. Default: they may. */
+  readonly isControllable?: boolean | undefined;
   /** Folder for the private copies of the models. Default: the system's temporary folder. */
   readonly copies?: string | undefined;
   /** Default: threads. With `isProcess`, each instance is a process, whose crash leaves the server alone. */
@@ -86,7 +88,8 @@ interface About {
  * Serves models by the Open Inference Protocol over HTTP and gRPC.
  *
  * Both doors are open when this resolves; the models are being loaded then, and `loaded` tells when that is done.
- * Whoever started it calls `close`. Throws SERVER_ADDRESS, FILE_MISSING.
+ * Whoever started it calls `close`. Throws SERVER_ADDRESS, OUTPUT_UNWRITABLE; `loaded` rejects with FILE_MISSING,
+ * and OPTION_INVALID where two models have one name.
  */
 export async function serve(options: ServeOptions, about: About): Promise<Server> {
   const log = options.log ?? silent;
@@ -105,6 +108,7 @@ export async function serve(options: ServeOptions, about: About): Promise<Server
     defaults,
     workers,
     pollMs: options.pollMs ?? 1000,
+    isControllable: options.isControllable ?? true,
     copies: options.copies,
     observer: tell,
     prepare: async (spec) => spec.about.pictures && pictures.warm(spec.about.pictures.preprocess),

@@ -60,7 +60,7 @@ export async function startServing(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Serving> {
-  const free = ['--port', '0', '--grpc-port', '0', '--log-level', 'warn'];
+  const free = ['--port', '0', '--grpc-port', '0'];
   const child = spawn(process.execPath, [cli, 'serve', ...args, ...free], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
@@ -76,10 +76,10 @@ export async function startServing(
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
-      if (/^(?:Ready: |Not served: |There is no model)/m.test(stderr)) resolve();
+      if (/"msg":"(?:not )?ready"/.test(stderr)) resolve();
     });
     child.on('exit', () => reject(new Error(`graft serve ended: ${stderr}`)));
   });
-  const [, url = '', grpc = ''] = /^Listening at (\S+), gRPC at (\S+);/m.exec(stderr) ?? [];
+  const [, url = '', grpc = ''] = /"http":"(.+?)","grpc":"(.+?)"/.exec(stderr) ?? [];
   return { child, url, grpc, stderr: () => stderr, ended };
 }

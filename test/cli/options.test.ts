@@ -7,6 +7,7 @@ import {
   byteCount,
   classList,
   fileEnding,
+  originList,
   preprocessOption,
   share,
 } from '../../src/cli/options.ts';
@@ -101,5 +102,27 @@ describe('--preprocess', () => {
   ])('refuses %s, and says what it may be, with an example', (text, words) => {
     expect(() => parsed(text)).toThrow(words);
     expect(() => parsed(text)).toThrow('Examples: tf');
+  });
+});
+
+describe('originList', () => {
+  it('spells origins as browsers do', () => {
+    expect(originList('http://a.example/, https://B.example:443,http://c.example:3000')).toEqual([
+      'http://a.example',
+      'https://b.example',
+      'http://c.example:3000',
+    ]);
+    expect(originList('*')).toEqual(['*']);
+  });
+
+  it.each([
+    'evil',
+    'null',
+    'a.example:80',
+    'http://a.example/page',
+    'http://a.example?x',
+    'file:///',
+  ])('refuses %s, which no page has for its origin', (text) => {
+    expect(() => originList(text)).toThrow(InvalidArgumentError);
   });
 });

@@ -34,6 +34,14 @@ async function askUntilRefused(url: string, connections: number): Promise<readon
   return outcomes;
 }
 
+function isJson(line: string): boolean {
+  try {
+    return typeof JSON.parse(line) === 'object';
+  } catch {
+    return false;
+  }
+}
+
 async function startSlow(...args: readonly string[]): Promise<Serving> {
   const folder = temporaryFolder();
   await slow(at(folder, 'slow'), 64, 200);
@@ -54,7 +62,13 @@ describe('graft serve', { timeout: 60_000 }, () => {
     await calls[0];
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    expect(stderr()).toContain('Stopping: requests that have come are answered first.');
+    expect(stderr()).toContain('"msg":"stopping: requests that have come are answered first"');
+    expect(
+      stderr()
+        .trim()
+        .split('\n')
+        .filter((line) => !isJson(line)),
+    ).toEqual([]);
     const outcomes = await asked;
     expect(outcomes.filter((one) => one === '200').length).toBeGreaterThan(8);
     expect(outcomes.filter((one) => one !== '200' && one !== 'ECONNREFUSED')).toEqual([]);
@@ -72,11 +86,60 @@ describe('graft serve', { timeout: 60_000 }, () => {
   it('serves what comes into an empty folder, and says that it waits for it', async () => {
     const folder = temporaryFolder();
     const { url, stderr } = await startServing(cli, [folder, '--poll', '0.1']);
-    expect(stderr()).toMatch(/^There is no model yet: /m);
+    expect(stderr()).toMatch(/"There is no model yet: .*"msg":"not ready"/);
     const before = await fetch(`${url}/v2/health/ready`);
     expect(before.status).toBe(503);
     expect(await before.json()).toEqual({ ready: false, error: says('a model is missing') });
     await addition(at(folder, 'add'));
     await expect.poll(async () => (await fetch(`${url}/v2/health/ready`)).status).toBe(200);
+  });
+});
+
+async function startAddition(args: readonly string[], env = {}): Promise<Serving> {
+  const folder = temporaryFolder();
+  await addition(at(folder, 'add'));
+  return startServing(cli, [folder, ...args], env);
+}
+
+describe('who may use graft serve', { timeout: 60_000 }, () => {
+  it('is no one where the variable of the keys is there, but empty', async () => {
+    await expect(startAddition([], { GRAFT_API_KEYS: '' })).rejects.toThrow(
+      /no API key.*GRAFT_API_KEYS/s,
+    );
+  });
+
+  it.each([
+    ['without keys', [], {}, true],
+    ['with keys', [], { GRAFT_API_KEYS: 'key-number-1' }, false],
+    ['on this machine alone', ['--host', '127.0.0.1'], {}, false],
+  ])('is warned of where others reach it: %s', async (_, args, env, isWarned) => {
+    const { stderr } = await startAddition(['--host', '0.0.0.0', ...args], env);
+    expect(stderr().includes('whoever reaches this machine')).toBe(isWarned);
+  });
+
+  it.each([
+    ['by a name that points here', [], 403],
+    ['by a name that it is told', ['--allowed-hosts', 'evil.example'], 200],
+  ])('is asked %s', async (_, args, expected) => {
+    const { url } = await startAddition(args);
+    const headers = { host: 'evil.example:8000', origin: 'http://evil.example:8000' };
+    const status = await new Promise((resolve) => {
+      const path = `${url}/v2/repository/models/add/unload`;
+      request(path, { method: 'POST', headers }, (reply) => {
+        reply.resume();
+        resolve(reply.statusCode);
+      }).end();
+    });
+    expect(status).toBe(expected);
+  });
+
+  it.each([
+    ['none', 403],
+    ['poll', 403],
+    ['explicit', 200],
+  ])('may load and unload: in mode %s, %i', async (mode, expected) => {
+    const { url } = await startAddition(['--model-control-mode', mode]);
+    const path = `${url}/v2/repository/models/add/unload`;
+    expect((await fetch(path, { method: 'POST' })).status).toBe(expected);
   });
 });

@@ -227,6 +227,23 @@ describe('what goes wrong', () => {
     });
   });
 
+  it.each([
+    [404, 'MODEL_UNKNOWN', 'MODEL_UNKNOWN'],
+    [503, 'MODEL_NOT_READY', 'MODEL_NOT_READY'],
+    [503, 'SERVER_BUSY', 'SERVER_BUSY'],
+    [403, 'ORIGIN_REFUSED', 'ORIGIN_REFUSED'],
+    [404, 'no code of ours', 'REQUEST_INVALID'],
+  ])('takes the word of the server: status %i with %s is %s', async (status, said, code) => {
+    const { client } = await clientOf({ status, headers: { 'x-graft-code': said }, body: '{}' });
+    await expect(client.serverMetadata()).rejects.toMatchObject({ code, exchange: { code: said } });
+  });
+
+  it('rejects as fetch does where the signal names no reason', async () => {
+    const { client } = await clientOf({ hangs: true });
+    const signal = AbortSignal.abort();
+    await expect(client.serverMetadata({ signal })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
   it('quotes an answer that is no JSON', async () => {
     const { client } = await clientOf({ status: 502, body: '<h1>Bad gateway</h1>' });
     await expect(client.serverMetadata()).rejects.toThrow('answered 502: <h1>Bad gateway</h1>');

@@ -28,7 +28,7 @@ export async function started(
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();
-      if (said.includes('Ready: ')) resolve();
+      if (said.includes('"msg":"ready"')) resolve();
     });
     void ended.then((how) => reject(new Error(`it ended with ${String(how)}: ${said}`)));
   });

@@ -1,6 +1,6 @@
 import type { ServeContext } from '../../src/serve/context.ts';
 import { type HttpApp, type HttpOptions, openHttp } from '../../src/serve/http/http.ts';
-import type { ModelEntry } from '../../src/serve/models/models.ts';
+import type { ModelEntry } from '../../src/serve/models/entry.ts';
 import type { InferEvent, ServeObserver } from '../../src/serve/request/events.ts';
 
 /** A context without a server: what is observed is said by the test. */

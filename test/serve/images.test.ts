@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { temporaryFolder } from '../files.ts';
+import { meanColors, plain, saveModel } from '../runtime/models.ts';
 import { framed, post } from './http.ts';
 import { addition, at, colours } from './models.ts';
 import { says } from './says.ts';
@@ -144,6 +145,18 @@ async function infer(model: string, name: string, elements: Buffer[]): ReturnTyp
   const [body, headers] = framed({ inputs: [input] }, data);
   return post(`${url()}/v2/models/${model}/infer`, body, headers);
 }
+
+describe('a model whose numbers are no scores of classes', () => {
+  it('is not asked for classes, but says what to ask for', async () => {
+    const folder = temporaryFolder();
+    await saveModel(at(folder, 'size'), meanColors([8, 8]), { preprocess: plain([8, 8]) });
+    const { url: own } = await startServer({ models: [folder], workers });
+    const body = await picture([0, 0, 0]);
+    const reply = await fetch(`${own}/v2/models/size/classify`, { method: 'POST', body });
+    expect(reply.status).toBe(400);
+    expect(await reply.json()).toEqual({ error: says(/no classifier.*\/v2\/models\/size\/infer/) });
+  });
+});
 
 describe('a picture as a tensor', () => {
   it('is taken by a model of its own, whose first step decodes', async () => {

@@ -1,12 +1,16 @@
 import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import type { ModelEvent } from '../../src/serve/request/events.ts';
 import { temporaryFolder } from '../files.ts';
 import { expectFault } from '../runtime/fault.ts';
 import { ask, first } from './addition-server.ts';
+import { GrpcClient } from './grpc-client.ts';
 import { post } from './http.ts';
-import { addition, at } from './models.ts';
+import { addition, at, colours } from './models.ts';
 import { says } from './says.ts';
 import { bundledWorker, startServer } from './server.ts';
 
@@ -183,6 +187,77 @@ describe('versions in folders', { timeout: 60_000 }, () => {
   });
 });
 
+async function labelled(config: string, labels?: string): Promise<string> {
+  const folder = temporaryFolder();
+  await versionFolder(folder, '1', 1);
+  const path = join(folder, 'add', '1', 'model.onnx');
+  await colours(path);
+  if (labels !== undefined) writeFileSync(join(folder, 'add', 'labels.txt'), labels);
+  writeFileSync(join(folder, 'add', 'config.pbtxt'), config);
+  return folder;
+}
+
+describe('class names beside a model', { timeout: 60_000 }, () => {
+  const green = async (url: string): Promise<unknown> => {
+    const create = { width: 8, height: 8, channels: 3, background: '#00ff00' } as const;
+    const body = await sharp({ create }).png().toBuffer();
+    const reply = await fetch(`${url}/v2/models/add/classify?top=1`, { method: 'POST', body });
+    return predicted.parse(await reply.json()).predictions[0]?.label;
+  };
+  const predicted = z.object({ predictions: z.array(z.object({ label: z.string() })) });
+
+  it('come before those in its file, and are taken anew when they are corrected', async () => {
+    const notes: ModelEvent[] = [];
+    const folder = await labelled('', 'rot\ngruen\nblau\n');
+    const observers = [{ onModel: (event: ModelEvent) => notes.push(event) }];
+    const { url } = await startServer({ models: [folder], workers, pollMs, observers });
+    expect(await green(url)).toBe('gruen');
+    const reason = says('class names are those of labels.txt');
+    expect(notes).toContainEqual(expect.objectContaining({ kind: 'note', reason }));
+    writeFileSync(join(folder, 'add', 'labels.txt'), 'rot\ngreen\nblau\n');
+    await expect.poll(async () => green(url), { timeout: 20_000 }).toBe('green');
+  });
+
+  it.each([
+    ['is not there', 'output { label_filename: "none.txt" }', /"none.txt" cannot be read/],
+    ['lies elsewhere', 'output { label_filename: "../l.txt" }', /"\.\.\/l.txt" is no file/],
+    ['is of no output', 'output { name: "Y" }', /no output "Y", it has "scores"/],
+  ])('are wrong where their file %s: the model is not served', async (_, config, what) => {
+    const { url } = await startServer({ models: [await labelled(config)], workers });
+    expect(await index(url)).toMatchObject([{ state: 'UNAVAILABLE', reason: says(what) }]);
+  });
+});
+
+describe('two models of one name', { timeout: 60_000 }, () => {
+  it('are refused at the start, with the place of both', async () => {
+    const [one, other] = [temporaryFolder(), temporaryFolder()];
+    const models = [await addition(at(one, 'add')), await addition(at(other, 'add'))];
+    const fault = await expectFault(startServer({ models, workers }), { code: 'OPTION_INVALID' });
+    for (const path of models) expect(fault.message).toContain(path);
+  });
+
+  it('leave the first one in service where the second comes later', async () => {
+    const [one, other] = [temporaryFolder(), temporaryFolder()];
+    await addition(at(one, 'add'), 1);
+    const { url } = await startServer({ models: [one, other], workers, pollMs });
+    await addition(at(other, 'add'), 100);
+    await expect
+      .poll(async () => index(url), { timeout: 20_000 })
+      .toMatchObject([{ state: 'READY', reason: says('several models') }]);
+    expect(await first(url)).toBe(2);
+    rmSync(at(other, 'add'));
+    await expect
+      .poll(async () => index(url), { timeout: 20_000 })
+      .toMatchObject([{ state: 'READY', reason: '' }]);
+  });
+});
+
+it('a folder in which no copies can be made is named', async () => {
+  const copies = join(temporaryFolder(), 'nope');
+  const fault = startServer({ models: [], workers, copies });
+  await expectFault(fault, { code: 'OUTPUT_UNWRITABLE', file: copies, says: '--copies' });
+});
+
 const to = async (url: string, what: string, body = '{}'): Promise<number> =>
   (await fetch(`${url}/v2/repository/models/${what}`, { method: 'POST', body })).status;
 
@@ -201,6 +276,20 @@ describe('loading and unloading on request', { timeout: 60_000 }, () => {
     expect(await (await fetch(`${url}/v2/models/add/config`)).json()).toMatchObject({
       max_batch_size: 3,
     });
+  });
+
+  it('is refused at both doors where the server was started so', async () => {
+    const folder = temporaryFolder();
+    await addition(at(folder, 'add'));
+    const options = { models: [folder], workers, isControllable: false, grpcPort: 0 };
+    const { url, grpcPort = 0 } = await startServer(options);
+    expect(await to(url, 'add/unload')).toBe(403);
+    const refused = await fetch(`${url}/v2/repository/models/add/load`, { method: 'POST' });
+    expect(refused.headers.get('x-graft-code')).toBe('CONTROL_REFUSED');
+    const client = new GrpcClient(grpcPort);
+    const call = await client.call('RepositoryModelUnload', { model_name: 'add' });
+    expect(call.code).toBe(status.PERMISSION_DENIED);
+    expect(await first(url)).toBe(2);
   });
 
   it('refuses what it does not know, and files that come with the request', async () => {

@@ -33,6 +33,7 @@ describe("a model's configuration", () => {
       threads: 2,
       versions: { kind: 'specific', versions: ['1', '3'] },
       labels: 'labels.txt',
+      outputs: ['y'],
       ignored: ['optimization'],
     });
   });

@@ -29,6 +29,10 @@ describe('the OpenAPI document', () => {
     expect(result.valid).toBe(true);
   });
 
+  it('is for the server that it comes from', () => {
+    expect(openapiDocument('1')['servers']).toEqual([{ url: '/' }]);
+  });
+
   it('refers to nothing that it does not have', () => {
     const refs = [...text.matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
     const broken = refs.filter(([, kind = '', name = '']) => !document.components[kind]?.[name]);

@@ -114,3 +114,12 @@ describe('a request that is wrong', () => {
     }
   });
 });
+
+it('a refusal has its code in a header, and the words of the client on one line', async () => {
+  const url = (await addServer()).replace('/add/infer', '/a%0D%0Ab%1B');
+  const reply = await fetch(url);
+  expect(reply.status).toBe(404);
+  expect(reply.headers.get('x-graft-code')).toBe('MODEL_UNKNOWN');
+  const error = "Request for unknown model: 'a\\r\\nb\\u001b' is not found. There are: add.";
+  expect(await reply.json()).toEqual({ error });
+});

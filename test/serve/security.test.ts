@@ -5,7 +5,14 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Call } from '../../src/serve/context.ts';
 import { registerHeaders } from '../../src/serve/http/headers.ts';
 import type { HttpApp, HttpOptions } from '../../src/serve/http/http.ts';
-import { apiKeyGate, originGate, readApiKeys, readTls } from '../../src/serve/security.ts';
+import {
+  apiKeyGate,
+  hostGate,
+  isLoopback,
+  originGate,
+  readApiKeys,
+  readTls,
+} from '../../src/serve/security.ts';
 import { temporaryFolder } from '../files.ts';
 import { makeCertificate, opensslMissing } from './certificates.ts';
 import { bareApp } from './fake-context.ts';
@@ -90,6 +97,23 @@ describe('readApiKeys', () => {
     }
   });
 
+  it('says which of the two is at fault', () => {
+    const file = join(temporaryFolder(), 'keys');
+    writeFileSync(file, 'key-number-1');
+    for (const text of ['', 'short']) {
+      expect(() => readApiKeys({ file, text })).toThrow(
+        expect.objectContaining({
+          code: 'OPTION_INVALID',
+          where: { path: 'the variable GRAFT_API_KEYS' },
+        }),
+      );
+    }
+    writeFileSync(file, 'short');
+    expect(() => readApiKeys({ file, text: 'key-number-0' })).toThrow(
+      expect.objectContaining({ where: { file } }),
+    );
+  });
+
   it('names a file that cannot be read', () => {
     expect(() => readApiKeys({ file: '/nowhere/keys' })).toThrow(
       expect.objectContaining({ code: 'FILE_UNREADABLE', where: { file: '/nowhere/keys' } }),
@@ -115,6 +139,46 @@ describe('originGate', () => {
       expect(originGate(['*'])(call(model, { origin, host }))).toBeUndefined();
     },
   );
+});
+
+describe('hostGate', () => {
+  const gate = hostGate(['App.example']);
+
+  it.each([
+    'localhost',
+    'localhost.:8000',
+    'LOCALHOST:1',
+    '127.0.0.1:8000',
+    '127.1.2.3',
+    '[::1]:8000',
+    '10.0.0.7:8000',
+    'app.example',
+    'app.EXAMPLE:443',
+  ])('lets calls to %s pass', (host) => {
+    expect(gate(call(model, { host }))).toBeUndefined();
+  });
+
+  it.each([
+    'evil.example:8000',
+    'app.example.evil.example',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    '',
+    '::1',
+    'a@localhost',
+    '[evil.example]',
+  ])('refuses calls to "%s"', (host) => {
+    expect(gate(call(model, { host }))?.code).toBe('HOST_REFUSED');
+  });
+
+  it('lets programs pass that name no host', () => {
+    expect(gate(call(model))).toBeUndefined();
+  });
+});
+
+it('a loopback is an address of this machine alone', () => {
+  expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].map(isLoopback)).not.toContain(false);
+  expect(['0.0.0.0', '::', '10.0.0.1', '127.evil.example'].map(isLoopback)).not.toContain(true);
 });
 
 const apps: HttpApp[] = [];

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import type { Log } from '../../src/serve/context.ts';
 import { openTracing } from '../../src/serve/observe/tracing.ts';
 import { fakeServer } from '../client/fake-server.ts';
 import { answered } from './fake-context.ts';
@@ -93,5 +94,50 @@ describe('traces', () => {
 
   it('are not there unless they are asked for', async () => {
     expect(await openTracing({ environment: {} })).toBeUndefined();
+  });
+});
+
+describe('the environment and the collector', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it("name the service by OpenTelemetry's own variables", async () => {
+    vi.stubEnv('OTEL_SERVICE_NAME', 'vgg');
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'service.name=other,deployment.environment=staging');
+    const collector = await fakeServer(() => ({ body: '{}' }));
+    const tracing = await openTracing({ endpoint: collector.origin });
+    tracing?.observer.onInfer?.(answered);
+    await tracing?.close();
+    collector.close();
+    const sent = bodySchema.parse(JSON.parse(collector.seen[0]?.body.toString() ?? ''));
+    const attributes = sent.resourceSpans[0]?.resource.attributes;
+    expect(attributes).toContainEqual({ key: 'service.name', value: { stringValue: 'vgg' } });
+    expect(attributes).toContainEqual({
+      key: 'deployment.environment',
+      value: { stringValue: 'staging' },
+    });
+  });
+
+  it('are told of once, however often traces cannot be sent, and once when they can', async () => {
+    let status = 400;
+    const collector = await fakeServer(() => ({ status, body: '{}' }));
+    const warn = vi.fn<Log['warn']>();
+    const info = vi.fn<Log['info']>();
+    const log = { info, warn, error: vi.fn<Log['error']>() };
+    const tracing = await openTracing({ endpoint: collector.origin, environment: {}, log });
+    // So many spans fill a batch, which is sent at once.
+    const send = (): void => {
+      for (let i = 0; i < 600; i++) tracing?.observer.onInfer?.(answered);
+    };
+    send();
+    await expect.poll(() => collector.seen.length).toBeGreaterThan(1);
+    expect(warn).toHaveBeenCalledTimes(1);
+    status = 200;
+    send();
+    await tracing?.close();
+    collector.close();
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(info).toHaveBeenCalledTimes(1);
   });
 });

@@ -60,7 +60,9 @@ async function addressesOf(host: string): Promise<readonly string[]> {
 
 /** SERVER_ADDRESS: the address cannot be listened at. */
 export function addressFault(address: string, fault: Error): ToolkitError {
-  return new ToolkitError('SERVER_ADDRESS', `Cannot listen at ${address}: ${fault.message}`, {
+  // Node's message says the address again.
+  const reason = fault.message.replace(/^listen /, '').replace(` ${address}`, '');
+  return new ToolkitError('SERVER_ADDRESS', `Cannot listen at ${address}: ${reason}`, {
     hint: 'Choose another port or address, or end the program that has this one.',
     cause: fault,
   });

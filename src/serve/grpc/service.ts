@@ -4,7 +4,7 @@ import { configOf, indexOf, metadataOf, statisticsOf } from '../models/metadata.
 import { parseJsonConfig } from '../models/model-config.ts';
 import { findTarget } from '../models/target.ts';
 import { invalid } from '../request/check.ts';
-import { errorText, statusOf } from '../request/faults.ts';
+import { errorText, shown, statusOf } from '../request/faults.ts';
 import type { RequestedOutput } from '../request/infer.ts';
 import { isObject, type JsonObject, listIn, objectIn } from '../request/request-json.ts';
 import { tellRefusal } from '../request/told.ts';
@@ -155,9 +155,13 @@ function addHealth(door: GrpcDoor, context: ServeContext): void {
         const service = textOf(message['service']);
         const status = healthOf(service);
         if (status !== undefined) return { status };
-        throw new ToolkitError('MODEL_UNKNOWN', `There is no service or model '${service}'`, {
-          hint: 'Ask for the health of "" or of a model.',
-        });
+        throw new ToolkitError(
+          'MODEL_UNKNOWN',
+          `There is no service or model '${shown(service)}'`,
+          {
+            hint: 'Ask for the health of "" or of a model.',
+          },
+        );
       },
     },
     watches: {

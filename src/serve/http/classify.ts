@@ -63,6 +63,9 @@ async function classify(
     const why = served.spec.about.noPictures ?? '';
     throw invalid(`model '${served.name}' takes no pictures: ${why}`);
   }
+  if (served.classes === undefined && served.spec.about.pictures?.isProbability !== true) {
+    throw notClassifier(served.name);
+  }
   const pictures = request.isMultipart() ? await partsOf(request) : [await bodyOf(request)];
   if (pictures.length === 0) {
     throw invalid("the form has no picture: a file field, 'image' for one, is expected");
@@ -75,6 +78,19 @@ async function classify(
   );
   const [only] = images;
   return images.length === 1 && only ? only : { images };
+}
+
+/** Numbers that are no scores of classes would be told as if they were. */
+function notClassifier(name: string): ToolkitError {
+  return new ToolkitError(
+    'REQUEST_INVALID',
+    `model '${name}' is no classifier: it names no classes, and its output is neither a softmax nor a sigmoid`,
+    {
+      hint:
+        `Its numbers for a picture: POST /v2/models/${name}/infer, with the picture as BYTES of its input. ` +
+        'If they are scores of classes, name these in labels.txt beside its config.pbtxt.',
+    },
+  );
 }
 
 async function partsOf(request: HttpRequest): Promise<readonly Buffer[]> {

@@ -2,7 +2,7 @@ import { securityHeaders } from '../security.ts';
 import type { HttpApp } from './http.ts';
 
 /** What pages of other origins may read of an answer beside the usual. */
-const exposed = 'Inference-Header-Content-Length, X-Request-Id, Retry-After';
+const exposed = 'Inference-Header-Content-Length, X-Request-Id, X-Graft-Code, Retry-After';
 /** What they may send. */
 const allowedHeaders =
   'Authorization, Content-Type, X-API-Key, X-Request-Id, Inference-Header-Content-Length, Traceparent';

@@ -182,6 +182,8 @@ function answerFault(
     );
   }
   const status = http === 500 ? (statusCodeOf(fault) ?? 500) : http;
+  // Several codes have one status: whoever handles them in a program need not read the text.
+  if (known instanceof ToolkitError) reply.header('x-graft-code', known.code);
   tellRefusal(known, refusalOf(request, status), (event) => options.onRefusal?.(event));
   reply
     .code(status)

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ToolkitError } from '../../errors.ts';
 
 /**
  * The private copies that sessions map.
@@ -14,10 +15,13 @@ export class Copies {
   #count = 0;
   readonly #atExit = (): void => this.close();
 
-  /** `parent` is a folder on a disk with room for the models. Default: the system's temporary folder. */
+  /**
+   * `parent` is a folder on a disk with room for the models. Default: the system's temporary folder.
+   *
+   * Throws OUTPUT_UNWRITABLE.
+   */
   constructor(parent: string = tmpdir()) {
-    removeAbandoned(parent);
-    this.#folder = mkdtempSync(join(parent, `${prefix()}${process.pid}-`));
+    this.#folder = ownFolder(parent);
     process.once('exit', this.#atExit);
   }
 
@@ -25,7 +29,8 @@ export class Copies {
   async make(): Promise<string> {
     this.#count += 1;
     const folder = join(this.#folder, String(this.#count));
-    await mkdir(folder);
+    // Whoever tidies up temporary folders may have taken it away.
+    await mkdir(folder, { recursive: true });
     return folder;
   }
 
@@ -38,6 +43,20 @@ export class Copies {
   close(): void {
     process.off('exit', this.#atExit);
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function ownFolder(parent: string): string {
+  try {
+    removeAbandoned(parent);
+    return mkdtempSync(join(parent, `${prefix()}${process.pid}-`));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ToolkitError('OUTPUT_UNWRITABLE', `No copies of models can be made: ${reason}`, {
+      where: { file: parent },
+      hint: 'Name a folder that is there, writable, with room for the models: --copies FOLDER, or TMPDIR.',
+      cause,
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import { ToolkitError } from '../../errors.ts';
+import { shown } from '../request/faults.ts';
 import type { ServedVersion } from './served.ts';
 
 /** The state of a version, as Triton's repository index spells it. */
@@ -18,6 +19,17 @@ export interface Entry {
   served: ServedVersion | undefined;
 }
 
+/** A version in the index. */
+export interface ModelEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly state: ModelState;
+  readonly reason: string;
+  /** Requests that wait for a run. */
+  readonly pending: number;
+  readonly instances: number;
+}
+
 /** A version that has not been looked at yet. */
 export function emptyEntry(name: string, version: string): Entry {
   return {
@@ -35,7 +47,7 @@ export function emptyEntry(name: string, version: string): Entry {
 export function unknown(what: string, known: readonly string[]): ToolkitError {
   const hint =
     known.length > 0 ? `There are: ${known.slice(0, 20).join(', ')}.` : 'There are none.';
-  return new ToolkitError('MODEL_UNKNOWN', what, { hint });
+  return new ToolkitError('MODEL_UNKNOWN', shown(what), { hint });
 }
 
 /** MODEL_NOT_READY, with why. */
@@ -50,4 +62,15 @@ export function notReady({
   return new ToolkitError('MODEL_NOT_READY', `Model ${which} is not ready: ${why}`, {
     hint: 'Ask the repository index for the state of all models.',
   });
+}
+
+/** CONTROL_REFUSED: requests change nothing here. */
+export function controlRefused(): ToolkitError {
+  return new ToolkitError(
+    'CONTROL_REFUSED',
+    'Models are not loaded and unloaded by requests here',
+    {
+      hint: 'Change their files, or start the server with --model-control-mode explicit.',
+    },
+  );
 }

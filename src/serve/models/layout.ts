@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ToolkitError } from '../../errors.ts';
-import { type ModelConfig, readConfig } from './model-config.ts';
+import { errorText } from '../request/faults.ts';
+import { configFault, type ModelConfig, readConfig } from './model-config.ts';
 
 /** A version of a model that lies on disk. */
 export interface FoundVersion {
@@ -15,6 +17,8 @@ export interface FoundVersion {
 /** A model that lies on disk, with all its versions, oldest first. */
 export interface FoundModel {
   readonly name: string;
+  /** Its file or folder. */
+  readonly path: string;
   readonly versions: readonly FoundVersion[];
   readonly config: ModelConfig;
   readonly labels: readonly string[] | undefined;
@@ -54,15 +58,27 @@ export async function findModels(source: string): Promise<readonly FoundModel[]>
   return models;
 }
 
+/** The models at several paths, in their order. Throws FILE_MISSING. */
+export async function findAll(sources: readonly string[]): Promise<readonly FoundModel[]> {
+  return (await Promise.all(sources.map(findModels))).flat();
+}
+
 function fileModel(path: string, about: Stats): FoundModel {
   const version = { version: '1', path, stamp: stampOf(about) };
   const name = basename(path, '.onnx');
-  return { name, versions: [version], config: noConfig, labels: undefined, fault: undefined };
+  return {
+    name,
+    path,
+    versions: [version],
+    config: noConfig,
+    labels: undefined,
+    fault: undefined,
+  };
 }
 
 async function folderModel(folder: string): Promise<FoundModel> {
   const name = basename(folder);
-  const about = { name, config: noConfig, labels: undefined, versions: [] };
+  const about = { name, path: folder, config: noConfig, labels: undefined, versions: [] };
   try {
     const configPath = join(folder, 'config.pbtxt');
     const configStat = await statOf(configPath);
@@ -70,14 +86,14 @@ async function folderModel(folder: string): Promise<FoundModel> {
     if (config.name !== undefined && config.name !== '' && config.name !== name) {
       return { ...about, fault: `its configuration is for "${config.name}", not "${name}"` };
     }
-    const labels = await labelsOf(folder, config.labels ?? 'labels.txt');
+    const labels = await labelsOf(folder, config.labels);
     const extra = configStat ? stampOf(configStat) : '';
-    const versions = await versionsOf(folder, `|${extra}|${labels?.join('\n').length ?? ''}`);
+    const versions = await versionsOf(folder, `|${extra}|${digestOf(labels)}`);
     const fault = versions.length === 0 ? 'it has no version folder with a model.onnx' : undefined;
-    return { name, config, labels, versions, fault };
+    return { ...about, config, labels, versions, fault };
   } catch (fault) {
     if (!(fault instanceof ToolkitError)) throw fault;
-    return { ...about, fault: fault.message.replaceAll(/\s*\n\s*/g, ' ') };
+    return { ...about, fault: errorText(fault) };
   }
 }
 
@@ -95,16 +111,25 @@ async function versionsOf(folder: string, extra = ''): Promise<FoundVersion[]> {
   return versions;
 }
 
-async function labelsOf(folder: string, file: string): Promise<string[] | undefined> {
+/** The class names of the file that the configuration names, or of labels.txt where there is one. */
+async function labelsOf(folder: string, named: string | undefined): Promise<string[] | undefined> {
   // The configuration is data: it names a file of its own folder, and no other.
-  const path = resolve(folder, file);
-  if (dirname(path) !== folder) return undefined;
+  const path = resolve(folder, named ?? 'labels.txt');
+  if (dirname(path) !== folder) {
+    throw configFault(`label_filename "${named ?? ''}" is no file of the model's folder`);
+  }
   try {
     const lines = (await readFile(path, 'utf8')).split(/\r?\n/);
     return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
   } catch {
-    return undefined;
+    if (named === undefined) return undefined;
+    throw configFault(`label_filename "${named}" cannot be read: it must lie beside config.pbtxt`);
   }
+}
+
+/** A list that is corrected may be as long as before, in lines and in bytes. */
+function digestOf(labels: readonly string[] | undefined): string {
+  return labels ? createHash('sha256').update(labels.join('\n')).digest('hex') : '';
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
@@ -121,4 +146,38 @@ export function wantedVersions({ versions, config }: FoundModel): readonly Found
   if (policy.kind === 'all') return versions;
   if (policy.kind === 'latest') return versions.slice(-policy.count);
   return versions.filter(({ version }) => policy.versions.includes(version));
+}
+
+/** One model a name; where there are several, the first one, with a fault that names all of them. */
+export function withoutTwins(models: readonly FoundModel[]): readonly FoundModel[] {
+  const names = new Set(models.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const [first, ...others] = models.filter((model) => model.name === name);
+    if (!first || others.length === 0) return first ?? [];
+    const paths = [first, ...others].map(({ path }) => path).join(', ');
+    return { ...first, fault: `There are several models of the name "${name}": ${paths}` };
+  });
+}
+
+/** Throws OPTION_INVALID where two models have one name: one of them could not be asked. */
+export function refuseTwins(models: readonly FoundModel[]): void {
+  const unique = withoutTwins(models);
+  const twin = unique.find((model) => !models.includes(model));
+  if (!twin) return;
+  throw new ToolkitError('OPTION_INVALID', twin.fault ?? '', {
+    hint: 'Rename one of them: requests ask for a model by the name of its file or folder.',
+  });
+}
+
+/** What an operator may wonder about: `classes` are those that the model's file names. */
+export function notesOn(
+  { config, labels }: FoundModel,
+  classes: readonly string[] | undefined,
+): readonly string[] {
+  const notes = config.ignored.map((field) => `config.pbtxt: ${field} is ignored`);
+  if (!labels || !classes || labels.join('\n') === classes.join('\n')) return notes;
+  return [
+    ...notes,
+    `class names are those of ${config.labels ?? 'labels.txt'}, not the model's own`,
+  ];
 }

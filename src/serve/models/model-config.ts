@@ -18,6 +18,8 @@ export interface ModelConfig {
   readonly versions?: VersionPolicy | undefined;
   /** The file of class names beside it, one a line. */
   readonly labels?: string | undefined;
+  /** Outputs that it speaks of. */
+  readonly outputs?: readonly string[] | undefined;
   /** Fields that have no meaning here. */
   readonly ignored: readonly string[];
 }
@@ -59,7 +61,9 @@ const schema = z.looseObject({
       z.object({ key: first(z.string()), value: message({ string_value: first(z.string()) }) }),
     )
     .optional(),
-  output: z.array(z.looseObject({ label_filename: first(z.string()) })).optional(),
+  output: z
+    .array(z.looseObject({ name: first(z.string()), label_filename: first(z.string()) }))
+    .optional(),
 });
 
 /** Fields that are understood, or say what the model file says as well. */
@@ -75,8 +79,8 @@ export function parseConfig(text: string, file: string): ModelConfig {
   try {
     return configOf(parseText(text));
   } catch (fault) {
-    if (fault instanceof TextFault) throw invalid(fault.message, file);
-    if (fault instanceof z.ZodError) throw invalid(issuesOf(fault), file);
+    if (fault instanceof TextFault) throw configFault(fault.message, file);
+    if (fault instanceof z.ZodError) throw configFault(issuesOf(fault), file);
     throw fault;
   }
 }
@@ -91,8 +95,8 @@ export function parseJsonConfig(text: string): ModelConfig {
     }
     return configOf(value);
   } catch (fault) {
-    if (fault instanceof SyntaxError) throw invalid(fault.message);
-    if (fault instanceof z.ZodError) throw invalid(issuesOf(fault));
+    if (fault instanceof SyntaxError) throw configFault(fault.message);
+    if (fault instanceof z.ZodError) throw configFault(issuesOf(fault));
     throw fault;
   }
 }
@@ -120,6 +124,7 @@ function configOf(text: TextMessage): ModelConfig {
     threads: positive(Number(threads?.value?.string_value)),
     versions: versionsOf(found.version_policy),
     labels: found.output?.find(({ label_filename: file }) => file)?.label_filename,
+    outputs: found.output?.flatMap(({ name }) => name ?? []),
     ignored: Object.keys(text).filter((field) => !known.has(field)),
   };
 }
@@ -154,7 +159,8 @@ function issuesOf({ issues }: z.ZodError): string {
   return issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`).join('; ');
 }
 
-function invalid(why: string, file?: string): ToolkitError {
+/** MODEL_CONFIG_INVALID, with why. */
+export function configFault(why: string, file?: string): ToolkitError {
   return new ToolkitError('MODEL_CONFIG_INVALID', `The model's configuration is wrong: ${why}`, {
     where: { file },
     hint: 'Correct it, or leave it out: everything in it has a default.',

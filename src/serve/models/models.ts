@@ -5,8 +5,24 @@ import { errorText } from '../request/faults.ts';
 import type { ModelSpec } from '../running/messages.ts';
 import type { Workers } from '../running/workers.ts';
 import { Copies } from './copies.ts';
-import { type Entry, emptyEntry, type ModelState, notReady, unknown } from './entry.ts';
-import { type FoundModel, type FoundVersion, findModels, wantedVersions } from './layout.ts';
+import {
+  controlRefused,
+  type Entry,
+  emptyEntry,
+  type ModelEntry,
+  notReady,
+  unknown,
+} from './entry.ts';
+import {
+  type FoundModel,
+  type FoundVersion,
+  findAll,
+  findModels,
+  notesOn,
+  refuseTwins,
+  wantedVersions,
+  withoutTwins,
+} from './layout.ts';
 import type { ModelConfig } from './model-config.ts';
 import { closeVersion, openVersion, type ServedVersion, type ServingDefaults } from './served.ts';
 
@@ -16,6 +32,8 @@ export interface ModelsOptions {
   readonly sources: readonly string[];
   readonly defaults: ServingDefaults;
   readonly workers: Workers;
+  /** Whether requests may load and unload models. */
+  readonly isControllable: boolean;
   /** Milliseconds between looks at the files; 0: they are looked at when asked to load only. */
   readonly pollMs: number;
   /** Where private copies are made. Default: the system's temporary folder. */
@@ -23,17 +41,6 @@ export interface ModelsOptions {
   readonly observer: Required<Pick<ServeObserver, 'onBatch' | 'onModel'>>;
   /** What is to be done with a version that is open before it takes requests. */
   readonly prepare: (spec: ModelSpec) => Promise<void>;
-}
-
-/** A version in the index. */
-export interface ModelEntry {
-  readonly name: string;
-  readonly version: string;
-  readonly state: ModelState;
-  readonly reason: string;
-  /** Requests that wait for a run. */
-  readonly pending: number;
-  readonly instances: number;
 }
 
 /** The models by name and version: loaded, reloaded when their files change, unloaded. One such thing at a time. */
@@ -54,10 +61,12 @@ export class Models {
     this.#copies = new Copies(options.copies);
   }
 
-  /** Loads all models. What fails is in the index. Throws FILE_MISSING when a source does not exist. */
+  /** Loads all models. What fails is in the index. Throws FILE_MISSING, and OPTION_INVALID where two have one name. */
   async start(): Promise<void> {
     await this.#serially(async () => {
-      for (const found of await this.#find()) await this.#bring(found, { isForced: true });
+      const all = await findAll(this.#options.sources);
+      refuseTwins(all);
+      for (const found of all) await this.#bring(found, { isForced: true });
     });
     this.#isLoaded = true;
     this.#poll();
@@ -125,11 +134,12 @@ export class Models {
   /**
    * Loads a model that lies on disk, or loads it again if its files have changed; `config` overrules its own.
    *
-   * Throws MODEL_UNKNOWN when it is not there, and MODEL_NOT_READY when it could not be loaded.
+   * Throws CONTROL_REFUSED, MODEL_UNKNOWN when it is not there, and MODEL_NOT_READY when it could not be loaded.
    */
   async load(name: string, config?: ModelConfig): Promise<void> {
+    if (!this.#options.isControllable) throw controlRefused();
     await this.#serially(async () => {
-      const all = await this.#find();
+      const all = withoutTwins(await findAll(this.#options.sources));
       const found = all.find((model) => model.name === name);
       if (!found) {
         const hint = all.map((model) => model.name);
@@ -145,8 +155,9 @@ export class Models {
     });
   }
 
-  /** Takes a model out of service after its requests. Throws MODEL_UNKNOWN. */
+  /** Takes a model out of service after its requests. Throws CONTROL_REFUSED, MODEL_UNKNOWN. */
   async unload(name: string): Promise<void> {
+    if (!this.#options.isControllable) throw controlRefused();
     await this.#serially(async () => {
       const versions = this.#entries.get(name);
       if (!versions) {
@@ -176,11 +187,6 @@ export class Models {
     return [...this.#entries.keys()].flatMap((name) => this.versions(name));
   }
 
-  async #find(): Promise<readonly FoundModel[]> {
-    const found = await Promise.all(this.#options.sources.map(findModels));
-    return found.flat();
-  }
-
   async #serially<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#last.catch(() => undefined).then(work);
     this.#last = mine;
@@ -202,7 +208,7 @@ export class Models {
     const { sources } = this.#options;
     const results = await Promise.allSettled(sources.map(findModels));
     const found = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-    for (const model of found) {
+    for (const model of withoutTwins(found)) {
       if (!this.#unloaded.has(model.name)) await this.#bring(model, { isForced: false });
     }
     // A file that was named itself, and is not there for a moment, stays in service.
@@ -245,6 +251,9 @@ export class Models {
     if (versions.size === 0) versions.set('', emptyEntry(name, ''));
     for (const entry of versions.values()) {
       if (entry.reason === reason) continue;
+      // So that its files are looked at again when the fault is gone.
+      entry.stamp = reason;
+      if (!entry.served) entry.state = 'UNAVAILABLE';
       entry.reason = reason;
       this.#options.observer.onModel({
         kind: 'failed',
@@ -305,9 +314,8 @@ export class Models {
       entry.reason = '';
       observer.onModel({ kind: 'loaded', ...about });
       if (old) void this.#close(old);
-      for (const field of found.config.ignored) {
-        observer.onModel({ kind: 'note', ...about, reason: `config.pbtxt: ${field} is ignored` });
-      }
+      for (const reason of notesOn(found, served.spec.about.card.classes))
+        observer.onModel({ kind: 'note', ...about, reason });
     } catch (fault) {
       this.#copies.remove(copy);
       const text = fault instanceof ToolkitError ? errorText(fault) : String(fault);

@@ -10,7 +10,7 @@ import { Pool } from '../running/pool.ts';
 import { Queue } from '../running/queue.ts';
 import type { Workers } from '../running/workers.ts';
 import { InUse } from './in-use.ts';
-import type { ModelConfig } from './model-config.ts';
+import { configFault, type ModelConfig } from './model-config.ts';
 import { Statistics } from './statistics.ts';
 
 /** What holds for every model whose own configuration does not say otherwise. */
@@ -89,6 +89,7 @@ export async function openVersion(opening: Opening): Promise<ServedVersion> {
     onFree: () => queue?.pump(),
   });
   try {
+    checkOutputs(pool.spec, config);
     const maxRows = maxRowsOf(pool.spec, config, maxBatchSize);
     const statistics = new Statistics();
     const limits = { ...settings, maxRows: joinedRowsOf(pool.spec, maxRows ?? 1) };
@@ -96,7 +97,8 @@ export async function openVersion(opening: Opening): Promise<ServedVersion> {
       statistics.run(event);
       opening.onBatch({ model: name, version, ...event });
     });
-    const classes = pool.spec.about.card.classes ?? opening.labels;
+    // As with Triton: what lies beside a model is what its operator has corrected last.
+    const classes = opening.labels ?? pool.spec.about.card.classes;
     const about = { name, version, spec: pool.spec, maxRows, settings, classes };
     return {
       ...about,
@@ -133,6 +135,15 @@ function settingsOf(config: ModelConfig, defaults: ServingDefaults): ServingDefa
     instances,
     threads: config.threads ?? defaults.threads ?? processors,
   };
+}
+
+function checkOutputs({ outputs }: ModelSpec, config: ModelConfig): void {
+  const names = outputs.map(({ name }) => name);
+  const unknown = config.outputs?.filter((name) => !names.includes(name)) ?? [];
+  if (unknown.length === 0) return;
+  throw configFault(
+    `the model has no output "${unknown.join('", "')}", it has "${names.join('", "')}"`,
+  );
 }
 
 function maxRowsOf(

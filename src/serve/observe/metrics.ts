@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServeContext } from '../context.ts';
 import { type HttpApp, route } from '../http/http.ts';
-import type { ModelEntry } from '../models/models.ts';
+import type { ModelEntry } from '../models/entry.ts';
 import type { ServeObserver } from '../request/events.ts';
 import { type Meter, Meters } from './meters.ts';
 import { snapshotOf } from './snapshot.ts';

@@ -1,4 +1,6 @@
 import type * as Api from '@opentelemetry/api';
+import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
+import type { Log } from '../context.ts';
 import type { InferEvent, ServeObserver } from '../request/events.ts';
 
 /** Where traces are sent. */
@@ -7,6 +9,8 @@ export interface TracingOptions {
   readonly endpoint?: string | undefined;
   /** Read for OpenTelemetry's own variables when no endpoint is given; default: the process's. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Told once when traces cannot be sent, and once when they can again. */
+  readonly log?: Log | undefined;
 }
 
 /** Traces that are being sent. */
@@ -23,30 +27,51 @@ const endpointVariables = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_
  * request's `traceparent` names.
  *
  * `undefined` when neither an endpoint nor OpenTelemetry's variables are given: then nothing of OpenTelemetry is loaded.
- * Its other variables (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, …) hold.
+ * Its other variables (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, …)
+ * hold, as the process has them.
  */
 export async function openTracing(options: TracingOptions = {}): Promise<Tracing | undefined> {
-  const { endpoint, environment = process.env } = options;
+  const { endpoint, environment = process.env, log } = options;
   const isConfigured = endpoint ?? endpointVariables.find((name) => environment[name]);
   if (isConfigured === undefined) return undefined;
-  const [api, sdk, { OTLPTraceExporter }, { defaultResource, resourceFromAttributes }] =
-    await Promise.all([
-      import('@opentelemetry/api'),
-      import('@opentelemetry/sdk-trace-node'),
-      import('@opentelemetry/exporter-trace-otlp-http'),
-      import('@opentelemetry/resources'),
-    ]);
+  const [api, sdk, { OTLPTraceExporter }, resources] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/sdk-trace-node'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/resources'),
+  ]);
   // With no address given, the exporter reads the variables itself.
   const exporter = new OTLPTraceExporter(endpoint === undefined ? {} : { url: tracesOf(endpoint) });
-  const name = environment['OTEL_SERVICE_NAME'] ?? 'graft';
+  const ours = resources.resourceFromAttributes({ 'service.name': 'graft' });
+  const theirs = resources.detectResources({ detectors: [resources.envDetector] });
   const provider = new sdk.NodeTracerProvider({
-    resource: defaultResource().merge(resourceFromAttributes({ 'service.name': name })),
-    spanProcessors: [new sdk.BatchSpanProcessor(exporter)],
+    resource: resources.defaultResource().merge(ours).merge(theirs),
+    spanProcessors: [new sdk.BatchSpanProcessor(log ? tellingOnce(exporter, log) : exporter)],
   });
   const tracer = provider.getTracer('graft');
   return {
     observer: { onInfer: (event) => traceRequest(api, tracer, event) },
     close: () => provider.shutdown(),
+  };
+}
+
+/** An exporter that says when it begins to fail, and when it is well again: not each time, which is every few seconds. */
+function tellingOnce(exporter: SpanExporter, log: Log): SpanExporter {
+  let isFailing = false;
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const hasFailed = result.error !== undefined;
+        if (hasFailed && !isFailing) {
+          const reason = result.error?.message ?? '';
+          log.warn({ reason }, 'traces cannot be sent; those of requests until then are lost');
+        }
+        if (!hasFailed && isFailing) log.info({}, 'traces are sent again');
+        isFailing = hasFailed;
+        done(result);
+      });
+    },
+    shutdown: async () => exporter.shutdown(),
   };
 }
 

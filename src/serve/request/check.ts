@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ToolkitError } from '../../errors.ts';
 import { sizeOf } from '../../tensor.ts';
 import { datatypes, type PortSpec } from './datatypes.ts';
+import { shown } from './faults.ts';
 import type { InferRequest, InferTensor, RequestedOutput } from './infer.ts';
 
 /** What a model takes and gives, as a request is measured by it. */
@@ -134,7 +135,7 @@ function quoted(names: readonly string[]): string {
 
 /** REQUEST_INVALID with where the expectation can be looked up. */
 export function invalid(what: string): ToolkitError {
-  return new ToolkitError('REQUEST_INVALID', what, {
+  return new ToolkitError('REQUEST_INVALID', shown(what), {
     hint: "The model's metadata (GET /v2/models/NAME) lists its inputs and outputs.",
   });
 }

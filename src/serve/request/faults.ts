@@ -28,6 +28,8 @@ const statuses: { readonly [C in ErrorCode]?: FaultStatus } = {
   MODEL_CONFIG_INVALID: { http: 400, grpc: grpcStatus.INVALID_ARGUMENT },
   KEY_REFUSED: { http: 401, grpc: grpcStatus.UNAUTHENTICATED },
   ORIGIN_REFUSED: { http: 403, grpc: grpcStatus.PERMISSION_DENIED },
+  HOST_REFUSED: { http: 403, grpc: grpcStatus.PERMISSION_DENIED },
+  CONTROL_REFUSED: { http: 403, grpc: grpcStatus.PERMISSION_DENIED },
   MODEL_UNKNOWN: { http: 404, grpc: grpcStatus.NOT_FOUND },
   REQUEST_TOO_LARGE: { http: 413, grpc: grpcStatus.RESOURCE_EXHAUSTED },
   // nginx' number for a client that has left: no one reads it but the log.
@@ -58,6 +60,11 @@ export function retryAfterSeconds(fault: unknown): number | undefined {
   if (!(fault instanceof ToolkitError)) return undefined;
   const isPassing = ['SERVER_BUSY', 'MODEL_NOT_READY'].includes(fault.code);
   return isPassing ? 1 : undefined;
+}
+
+/** Words of a client with their control characters escaped, so that they stay on one line. */
+export function shown(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (letter) => JSON.stringify(letter).slice(1, -1));
 }
 
 /** A fault in one line for a client: what and what to do, never a path of this machine. */

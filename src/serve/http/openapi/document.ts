@@ -21,6 +21,7 @@ export function openapiDocument(version: string): Part {
         "The Open Inference Protocol v2 with the extensions binary_tensor_data, model_repository, statistics, model_configuration, classification and parameters of Triton; images with the model's own preprocessing; metrics.",
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     security: [{}, { bearer: [] }, { key: [] }],
     paths: {
@@ -37,7 +38,15 @@ export function openapiDocument(version: string): Part {
         version: pathParameter('version', 'A whole number. Without it: the newest that is ready.'),
       },
       responses: {
-        error: answer('What was wrong, in one line.', schemaRef('Error')),
+        error: {
+          ...answer('What was wrong, in one line.', schemaRef('Error')),
+          headers: {
+            'X-Graft-Code': {
+              description: 'Which fault it is, for programs: MODEL_UNKNOWN, SERVER_BUSY, …',
+              schema: { type: 'string' },
+            },
+          },
+        },
       },
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'Only where keys are configured.' },
@@ -84,7 +93,7 @@ function change(id: string, summary: string): Part {
       summary,
       body: { content: { 'application/json': { schema: schemaRef('RepositoryRequest') } } },
       ok: { description: 'Done.' },
-      statuses: { 404: refusals[404] },
+      statuses: { 403: 'The server was started not to allow it.', 404: refusals[404] },
     }),
   };
 }
