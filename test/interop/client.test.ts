@@ -83,7 +83,7 @@ describe.skipIf(browserMissing)(
         const failure = await client.modelMetadata('none').catch((error) => error);
         return [failure instanceof graft.ServerError, failure.code, failure.exchange.status];
       })()`);
-      expect(refusal).toEqual([true, 'REQUEST_INVALID', 404]);
+      expect(refusal).toEqual([true, 'MODEL_UNKNOWN', 404]);
     });
 
     it('cannot be used from an origin that is not allowed', async () => {
