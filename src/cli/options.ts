@@ -87,6 +87,16 @@ export function nameList(text: string): string[] {
   throw new InvalidArgumentError('Names separated by commas are needed.');
 }
 
+/** Names of hosts separated by commas, without ports, as a Host header has them. */
+export function hostList(text: string): string[] {
+  return nameList(text).map((name) => {
+    if (/^[^\s:/[\]]+$/.test(name)) return name.toLowerCase().replace(/\.$/, '');
+    throw new InvalidArgumentError(
+      `"${name}" is no name of a host: app.example, without scheme and port, is one.`,
+    );
+  });
+}
+
 /** Origins of web pages separated by commas, as browsers spell them; or `*`. */
 export function originList(text: string): string[] {
   return nameList(text).map((origin) => {

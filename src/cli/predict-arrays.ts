@@ -141,5 +141,13 @@ function rowsOf(batch: Batch): readonly Readonly<Record<string, readonly number[
 /** float32 as the shortest number that stands for it, 0.1 and not 0.10000000149011612. */
 function shortest(tensor: Tensor): readonly number[] {
   const numbers = Array.from(numbersOf(tensor));
-  return tensor.dtype === 'float32' ? numbers.map((x) => Number(x.toPrecision(8))) : numbers;
+  return tensor.dtype === 'float32' ? numbers.map(shortestSingle) : numbers;
+}
+
+function shortestSingle(x: number): number {
+  for (const digits of [6, 7, 8]) {
+    const short = Number(x.toPrecision(digits));
+    if (Math.fround(short) === x) return short;
+  }
+  return Number(x.toPrecision(9));
 }

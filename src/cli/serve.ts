@@ -18,7 +18,7 @@ import {
   readTls,
 } from '../serve/security.ts';
 import { type ServeOptions, type Server, serve } from '../serve/serve.ts';
-import { nameList, originList, positiveNumber, providerOption, wholeNumber } from './options.ts';
+import { hostList, originList, positiveNumber, providerOption, wholeNumber } from './options.ts';
 import { serverWords } from './serve-words.ts';
 import { takeSignals } from './signals.ts';
 import { packageVersion } from './version.ts';
@@ -136,7 +136,7 @@ const operationOptions = (): readonly Option[] => [
   optionOf(
     '--allowed-hosts <names>',
     'names that this server is called by, such as those of a proxy (default: localhost, on this machine alone)',
-    nameList,
+    hostList,
   ),
   optionOf('--otlp <url>', 'send traces to this OpenTelemetry collector'),
   optionOf('--log-level <level>', 'JSON lines on stderr').choices(logLevels).default('info'),

@@ -36,7 +36,7 @@ async function run(base: string, folder: string | undefined, options: Options): 
   const printer = eventPrinter(
     `seed ${seed}, ${shuffle ? 'shuffled' : 'not shuffled'}, on ${provider}`,
   );
-  if (folder !== undefined) noteAssumedIn(base, options.preprocess?.mode);
+  if (folder !== undefined) noteUnsaid(base, options);
   const interrupt = catchInterrupt(printer);
   try {
     const all: TrainOptions = {
@@ -69,6 +69,11 @@ async function run(base: string, folder: string | undefined, options: Options): 
     printer.stop();
     interrupt.letGo();
   }
+}
+
+/** Says that pixels go in as they are, where neither the model nor the options tell. */
+function noteUnsaid(base: string, { preprocess, rescale, standardise }: Options): void {
+  if (rescale === undefined && standardise === undefined) noteAssumedIn(base, preprocess?.mode);
 }
 
 interface Interrupt {

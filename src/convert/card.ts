@@ -123,6 +123,12 @@ export function preprocessOf(
   };
 }
 
+/** TensorFlow 1.15 to 2.3 wrote the node of a kernel as JSON in a text. */
+function kernelIn(node: unknown): string | undefined {
+  const text = typeof node === 'string' ? node : JSON.stringify(node ?? '');
+  return /"op":\s*"(\w+)"/.exec(text)?.[1];
+}
+
 /** What is left to do where the layers do it themselves, or the network is a published one; `undefined` without evidence. */
 function knownMode(model: KerasModel, within: readonly Doing[]): Preprocess['mode'] | undefined {
   // A network that came without layers has those of its recipe, which knows what they do.
@@ -229,7 +235,7 @@ function describe(layer: KerasLayer, lambdas: Lambdas): readonly Doing[] {
 function arithmetic({ className, config }: KerasLayer): readonly Doing[] {
   const isOperation = /^(ops\.|TFOpLambda$|TensorFlowOpLayer$)/.test(className);
   const called = config['function'];
-  const words = typeof called === 'string' ? called : className;
+  const words = typeof called === 'string' ? called : (kernelIn(config['node_def']) ?? className);
   if (!isOperation || !/div|mul|sub|add/i.test(words)) return [];
   return [{ words, isScaling: true }];
 }

@@ -134,8 +134,12 @@ export function knownNetwork({
   graph,
 }: Pick<KerasModel, 'recipe' | 'graph'>): Known | undefined {
   if (recipe) return { ...recipe, evidence: `the recipe ${recipe.name} says so` };
-  const layers = new Map(everyLayer(graph).map((layer) => [plain(layer.name), layer] as const));
+  const every = everyLayer(graph);
+  const layers = new Map(every.map((layer) => [plain(layer.name), layer] as const));
+  const first = plain(every.find(isConvolution)?.name ?? '');
   const family = families.find(({ marks, lacks = [] }) => {
+    // A layer of one's own before the network has learned from pixels that nobody knows.
+    if (!(first in marks || /^conv2d(_\d+)?$/.test(first))) return false;
     const has = Object.entries(marks).every(([name, mark]) => isMarked(layers.get(name), mark));
     return has && lacks.every((name) => !layers.has(name));
   });
@@ -149,6 +153,10 @@ export function knownNetwork({
 
 function everyLayer({ layers }: KerasGraph): readonly KerasLayer[] {
   return layers.flatMap((layer) => [layer, ...(layer.model ? everyLayer(layer.model) : [])]);
+}
+
+function isConvolution({ weights }: KerasLayer): boolean {
+  return weights[0]?.source.shape.length === 4;
 }
 
 /** Names with "/" have "_" since Keras 3. */

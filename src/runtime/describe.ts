@@ -3,6 +3,7 @@ import { type ModelCard, type Preprocess, readCard } from '../onnx/card.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
 import { sizeOf } from '../tensor.ts';
 import { imageEnds } from './model.ts';
+import { endsInProbabilities } from './probabilities.ts';
 
 /** How pictures go through a model. */
 interface PictureEnds {
@@ -64,27 +65,4 @@ function cardOf(model: StoredModel): Pick<ModelAbout, 'card' | 'pictures' | 'noP
     const noPictures = fault.message.split('\n')[0] ?? '';
     return { card, pictures: undefined, noPictures };
   }
-}
-
-const passing = new Set([
-  'Identity',
-  'Cast',
-  'Reshape',
-  'Flatten',
-  'Squeeze',
-  'Unsqueeze',
-  'Transpose',
-]);
-const squashing = new Set(['Softmax', 'Sigmoid']);
-
-/** Whether the numbers of an output are those of a softmax or a sigmoid, whatever shape they were brought into. */
-function endsInProbabilities({ nodes }: StoredModel, output: string): boolean {
-  let name = output;
-  // As many steps as there are nodes: a damaged graph may go round.
-  for (let step = 0; step < nodes.length; step++) {
-    const node = nodes.find(({ outputs }) => outputs.includes(name));
-    if (!node || !passing.has(node.op)) return squashing.has(node?.op ?? '');
-    name = node.inputs[0] ?? '';
-  }
-  return false;
 }

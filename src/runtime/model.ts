@@ -2,6 +2,7 @@ import { ToolkitError } from '../errors.ts';
 import { type ModelCard, type Preprocess, readCard } from '../onnx/card.ts';
 import { readModel, type StoredModel } from '../onnx/read.ts';
 import type { Shape, Value } from '../tensor.ts';
+import { endsInProbabilities } from './probabilities.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
 export type { Preprocess } from '../onnx/card.ts';
@@ -46,7 +47,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     preprocess,
     input,
     output,
-    isClassifier: card.classes !== undefined || endsInProbabilities(model, output),
+    isClassifier: card.classes !== undefined || endsInProbabilities(model, output.name),
     fixedBatch: typeof batch === 'number' ? batch : undefined,
     close: () => session.close(),
   };
@@ -66,26 +67,6 @@ export function imageEnds(
   const preprocess = preprocessOf(model, card, { input, given });
   checkClasses(model, card, output);
   return { input, output, preprocess };
-}
-
-/** Operators that change nothing of the numbers but how they lie. */
-const forms = new Set([
-  'Reshape',
-  'Flatten',
-  'Squeeze',
-  'Unsqueeze',
-  'Identity',
-  'Cast',
-  'Transpose',
-]);
-
-function endsInProbabilities({ nodes }: StoredModel, output: Value): boolean {
-  const makers = new Map(
-    nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
-  );
-  let node = makers.get(output.name);
-  while (node && forms.has(node.op)) node = makers.get(node.inputs[0] ?? '');
-  return node?.op === 'Softmax' || node?.op === 'Sigmoid';
 }
 
 /** Names of the model's classes in the order of its outputs, if it has them. */
@@ -125,7 +106,7 @@ function preprocessOf(
 ): Preprocess {
   const { mode, ...known } = { ...inferred(input.shape), ...card.preprocess, ...given };
   const { size, layout, color, resize = 'nearest', inGraph = '', rescale, standardise } = known;
-  const isAssumed = known.assumed === true && given?.mode === undefined;
+  const isAssumed = known.assumed === true && !saysPixels(given);
   if (mode === undefined || size === undefined || layout === undefined || color === undefined) {
     throw invalid(
       model,
@@ -143,6 +124,12 @@ function preprocessOf(
   const preprocess: Preprocess = { size, layout, color, resize, mode, ...more, inGraph };
   checkFits(model, input, preprocess);
   return preprocess;
+}
+
+/** Whether it is said what is done to pixels. */
+function saysPixels(given: Partial<Preprocess> = {}): boolean {
+  const { mode, rescale, standardise } = given;
+  return [mode, rescale, standardise].some((one) => one !== undefined);
 }
 
 /** What the shape of an input tells; only the mode can never be seen there. */

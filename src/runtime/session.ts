@@ -287,7 +287,9 @@ function portOf(metadata: Onnxruntime.InferenceSession.ValueMetadata): Port {
 
 function numbersOnly(result: Tensor | TextTensor): Tensor {
   if (result.dtype !== 'string') return result;
-  throw new Error('values of type string are not supported');
+  throw new ToolkitError('RUNTIME_FAILED', 'The model puts out texts, where numbers are expected', {
+    hint: 'Open it for its outputs of numbers alone (openSession with outputs), or ask it through graft serve, which answers texts.',
+  });
 }
 
 function dtypeOf(type: string): DType {

@@ -145,14 +145,14 @@ async function openImages(
 
 /** What is said of the preprocessing, with what the pictures that are learned from say of it. */
 async function preprocessFor(
-  { base, preprocess, standardise, workers }: TrainOptions,
+  { base, preprocess, standardise, workers, signal }: TrainOptions,
   files: readonly LabelledFile[],
 ): Promise<TrainOptions['preprocess']> {
   if (standardise === undefined) return preprocess;
   const wanted = checked(standardiseSchema, standardise, 'The standardisation');
   const model = readModel(base);
   const ends = imageEnds(model, readCard(model), preprocess);
-  const found = await fittedTo(files, wanted, { preprocess: ends.preprocess, workers });
+  const found = await fittedTo(files, wanted, { preprocess: ends.preprocess, workers, signal });
   return { ...preprocess, standardise: found };
 }
 

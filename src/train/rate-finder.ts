@@ -46,6 +46,7 @@ export async function findRate(options: TrainOptions): Promise<RateCurve> {
   checkTogether(options);
   const campaign = await openCampaign(options, settings, {
     signal: options.signal,
+    onWarning: (text) => options.onEvent?.({ kind: 'warning', text }),
     onSkip: () => undefined,
     onProgress: (part, progress) =>
       options.onEvent?.({ kind: 'features', part, stage: 1, ...progress }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Preprocess } from '../onnx/card.ts';
 import type { LabelledFile } from '../runtime/folder.ts';
 import { openPicturePool } from './augment/pool.ts';
+import { stopPoint } from './interruption.ts';
 
 /** How pictures are brought to mean 0 and deviation 1, under the names of Keras' ImageDataGenerator. */
 export const standardiseSchema = z.strictObject({
@@ -25,6 +26,8 @@ const atOnce = 32;
 interface Reading {
   readonly preprocess: Preprocess;
   readonly workers?: number | undefined;
+  /** Looked at between pictures. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -36,7 +39,7 @@ interface Reading {
 export async function fittedTo(
   files: readonly LabelledFile[],
   wanted: Standardisation,
-  { preprocess, workers }: Reading,
+  reading: Reading,
 ): Promise<NonNullable<Preprocess['standardise']>> {
   const isScaled = wanted.samplewise_std_normalization;
   const samplewise = {
@@ -45,20 +48,21 @@ export async function fittedTo(
   };
   const isDivided = wanted.featurewise_std_normalization;
   if (!wanted.featurewise_center && !isDivided) return samplewise;
-  const sums = await channelSums(files, { preprocess, workers });
+  const sums = await channelSums(files, reading);
   const { mean, std } = sums.result();
   return { ...samplewise, mean, ...(isDivided && { std }) };
 }
 
 async function channelSums(
   files: readonly LabelledFile[],
-  { preprocess, workers }: Reading,
+  { preprocess, workers, signal }: Reading,
 ): Promise<ChannelSums> {
   const { standardise: _, ...plain } = preprocess;
   const pool = openPicturePool({ preprocess: plain, augment: undefined }, { workers });
   const sums = new ChannelSums(preprocess);
   try {
     for (let at = 0; at < files.length; at += atOnce) {
+      await stopPoint(signal, 'while pictures were read');
       const some = files.slice(at, at + atOnce).map(({ path }) => pool.read(path, 0));
       const read = (await Promise.all(some)).flatMap((each) => ('data' in each ? [each.data] : []));
       for (const picture of read) sums.add(picture);

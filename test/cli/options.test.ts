@@ -7,6 +7,7 @@ import {
   byteCount,
   classList,
   fileEnding,
+  hostList,
   originList,
   preprocessOption,
   share,
@@ -102,6 +103,15 @@ describe('--preprocess', () => {
   ])('refuses %s, and says what it may be, with an example', (text, words) => {
     expect(() => parsed(text)).toThrow(words);
     expect(() => parsed(text)).toThrow('Examples: tf');
+  });
+});
+
+describe('hostList', () => {
+  it('takes names as a Host header has them, without the port', () => {
+    expect(hostList('Proxy.example., app')).toEqual(['proxy.example', 'app']);
+    for (const text of ['proxy.example:8080', 'http://a.example', '[::1]']) {
+      expect(() => hostList(text)).toThrow(InvalidArgumentError);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { preprocessOf } from '../../src/convert/card.ts';
 import { convert, convertModel } from '../../src/convert/convert.ts';
 import { readCard } from '../../src/onnx/card.ts';
 import { readModel } from '../../src/onnx/read.ts';
@@ -34,6 +35,17 @@ describe('the preprocessing of a model that takes pictures', () => {
     expect(card.preprocess?.mode).toBe('none');
     expect(card.preprocess?.inGraph).toContain('rescaling');
     expect([card.preprocess?.assumed, warnings]).toEqual([undefined, []]);
+  });
+
+  it.each([
+    { node_def: '{"name":"div","op":"RealDiv","input":["input_1","div/y"]}' },
+    { node_def: { name: 'div', op: 'RealDiv' } },
+  ])('is in the model when TensorFlow’s own nodes do arithmetic first: %j', (config) => {
+    const division = { name: 'div', is: 'TensorFlowOpLayer', config };
+    const made = madeModel({ input: [2, 2, 3], layers: [division, flat] });
+    const input = { name: 'x', dtype: 'float32', shape: ['N', 2, 2, 3] } as const;
+    const found = preprocessOf(made, input, { layout: 'nhwc', lambdas: {} });
+    expect([found?.mode, found?.assumed]).toEqual(['none', undefined]);
   });
 
   it('is still open when its first layers only change the size', () => {

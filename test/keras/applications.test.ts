@@ -54,6 +54,11 @@ describe('knownNetwork', () => {
     expect(knownNetwork(modelOf(renamed))?.preprocess).toBe(recipe.preprocess);
   });
 
+  it.each(scaled)('does not know what $title takes behind a convolution of one’s own', (recipe) => {
+    const own = [layer('mine', 1, 1, 1, 3), ...layersOf(recipe)];
+    expect(knownNetwork(modelOf(own))).toBeUndefined();
+  });
+
   it.each(networks)('does not know $title when its layers have other names', (recipe) => {
     const renamed = layersOf(recipe, (name) => `my_${name}`);
     expect(knownNetwork(modelOf(renamed))).toBeUndefined();

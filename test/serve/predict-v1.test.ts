@@ -101,6 +101,7 @@ describe("TensorFlow Serving's REST API", { timeout: 30_000 }, () => {
     ['add:predict', '{"instances": [[1', 400, /parsed as JSON/],
     ['add:predict', '[]', 400, /JSON object/],
     ['add:predict', { instances: 3 }, 400, /list/],
+    ['add:predict', { instances: [[1, 2], [3, 4, 5], [6]] }, 400, /not all of one length/],
     ['add:predict', { instances: [[1, 2]] }, 400, /'x'.*\[-1,3\].*\[1,2\]/],
     [
       'add:predict',

@@ -128,6 +128,8 @@ export class GrpcDoor {
       await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     } finally {
       clearTimeout(timer);
+      // Those that are still shaking hands are no sessions, and would stay.
+      this.#listener.cut();
       onLibraryRefusal(this.#port, undefined);
     }
   }

@@ -15,9 +15,18 @@ export class Listener {
   /** Listens; gives the port. Throws SERVER_ADDRESS. */
   async listen(host: string, port: number): Promise<number> {
     let bound = port;
+    let absent: unknown;
     try {
       // The first address may choose the port; the others take the same.
-      for (const address of await addressesOf(host)) bound = await this.#listenAt(address, bound);
+      for (const address of await addressesOf(host)) {
+        // A machine may know an address of a name, such as ::1 of localhost, without having it.
+        bound = await this.#listenAt(address, bound).catch((fault: unknown) => {
+          if (!isAbsent(fault)) throw fault;
+          absent = fault;
+          return bound;
+        });
+      }
+      if (this.#servers.length === 0) throw absent;
       return bound;
     } catch (fault) {
       this.close();
@@ -42,14 +51,20 @@ export class Listener {
       socket.once('close', () => this.#sockets.delete(socket));
       this.#onConnection(socket);
     });
-    this.#servers = [...this.#servers, server];
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
+      // Once it listens, a failure to take one connection is no failure of the others.
+      server.on('error', reject);
       server.listen({ host, port }, resolve);
     });
+    this.#servers = [...this.#servers, server];
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   }
+}
+
+function isAbsent(fault: unknown): boolean {
+  const code = fault instanceof Error && 'code' in fault ? fault.code : undefined;
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

@@ -89,7 +89,12 @@ function tensorsOf(columns: Columns, { inputs, pictureInput }: Expected): readon
 }
 
 function tensor({ name, datatype }: PortSpec, value: unknown): InferTensor {
-  const shape = shapeIn(shapeOf(value), name);
+  const shape = shapeIn(evenShapeOf(value, name), name);
+  if (/^U?INT64$/.test(datatype) && !isExact(value)) {
+    throw invalid(
+      `input '${name}': whole numbers beyond 2^53 are not exact here: ask by /v2/models/…/infer`,
+    );
+  }
   const text = Buffer.from(JSON.stringify(value));
   const data = readData(text, { start: 0, end: text.length }, { name, datatype, shape });
   return { name, datatype, shape, data };
@@ -101,7 +106,7 @@ function bytesTensor({ name }: PortSpec, value: unknown): InferTensor {
     if (typeof one === 'string') return Buffer.from(one);
     throw invalid(`element ${i} of input '${name}' must be a text, or bytes as {"b64": "…"}`);
   });
-  return { name, datatype: 'BYTES', shape: shapeIn(shapeOf(value), name), data };
+  return { name, datatype: 'BYTES', shape: shapeIn(evenShapeOf(value, name), name), data };
 }
 
 /** Tensors have no more axes. */
@@ -119,11 +124,23 @@ function isDeep(value: unknown): boolean {
   return level.length > 0;
 }
 
-/** How a value is nested, by the first of each list. */
-function shapeOf(value: unknown): number[] {
+/** How a value is nested. Lists of one level must be of one length. */
+function evenShapeOf(value: unknown, name: string): number[] {
   const shape: number[] = [];
   for (let inner = value; Array.isArray(inner); inner = inner[0]) shape.push(inner.length);
-  return shape;
+  if (isEven(value, shape)) return shape;
+  throw invalid(`input '${name}': its lists are not all of one length`);
+}
+
+function isEven(value: unknown, [size, ...rest]: readonly number[]): boolean {
+  if (size === undefined) return !Array.isArray(value);
+  return Array.isArray(value) && value.length === size && value.every((one) => isEven(one, rest));
+}
+
+function isExact(value: unknown): boolean {
+  return [value]
+    .flat(Infinity)
+    .every((one) => typeof one !== 'number' || !(Math.abs(one) > Number.MAX_SAFE_INTEGER));
 }
 
 /** The answer in the form of the question: `predictions` a row each, or `outputs`; a single output has no name. */

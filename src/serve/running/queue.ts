@@ -53,7 +53,7 @@ export class Queue<Instance> {
   #expected = 0;
   #lastRunMs = 0;
   #isPumpDue = false;
-  #isPumpLater = false;
+  #later: NodeJS.Timeout | undefined;
   readonly #drained: (() => void)[] = [];
 
   constructor(pool: Runners<Instance>, limits: QueueLimits, onRun: (event: RunEvent) => void) {
@@ -123,12 +123,9 @@ export class Queue<Instance> {
   }
 
   #pumpLater(ms: number): void {
-    if (this.#isPumpLater) return;
-    this.#isPumpLater = true;
-    setTimeout(() => {
-      this.#isPumpLater = false;
-      this.pump();
-    }, ms);
+    // The latest is told of the nearest: what the last run took, and so how long is waited, changes.
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => this.pump(), ms);
   }
 
   /** Resolves when nothing waits or runs any more. */

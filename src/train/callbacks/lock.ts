@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ToolkitError } from '../../errors.ts';
 import { outputFault } from '../../output.ts';
@@ -20,14 +20,16 @@ const held = new Set<string>();
  * A lock that a dead process left, or one on another machine, does not count. Throws OUTPUT_EXISTS, OUTPUT_UNWRITABLE.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, 'lock');
+  const path = resolve(folder, 'lock');
+  if (held.has(path)) throw taken(path, process.pid);
+  held.add(path);
   try {
     await mkdir(folder, { recursive: true });
     await take(path);
   } catch (error) {
+    held.delete(path);
     throw outputFault(error, folder, 'Give another folder with --checkpoints.');
   }
-  held.add(path);
   return async () => {
     held.delete(path);
     await rm(path, { force: true });
@@ -39,20 +41,30 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 async function take(path: string): Promise<void> {
   const own: Owner = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
   const text = JSON.stringify(own);
-  const isFree = await writeFile(path, text, { flag: 'wx' }).then(
+  // Linked, so that there is never a lock without its owner's name.
+  const fresh = `${path}.${process.pid}`;
+  await writeFile(fresh, text);
+  const isFree = await link(fresh, path).then(
     () => true,
     (error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-      throw error;
+      // A file system without links.
+      return writeFile(path, text, { flag: 'wx' }).then(
+        () => true,
+        () => false,
+      );
     },
   );
-  if (isFree) return;
-  const found = await ownerIn(path);
-  if (found && isAlive(found, path)) throw taken(path, found.pid);
-  // Renamed over, so that there is a lock at any moment.
-  const fresh = `${path}.${process.pid}`;
-  await writeFile(fresh, text);
+  const found = isFree ? undefined : await ownerIn(path);
+  if (isFree || (found && isAlive(found))) {
+    await rm(fresh, { force: true });
+    if (found) throw taken(path, found.pid);
+    return;
+  }
+  // Renamed over, so that there is a lock at any moment; of two who found it dead, the later one has it.
   await rename(fresh, path);
+  const now = await ownerIn(path);
+  if (now?.pid !== process.pid) throw taken(path, now?.pid ?? 0);
 }
 
 async function ownerIn(path: string): Promise<Owner | undefined> {
@@ -64,9 +76,9 @@ async function ownerIn(path: string): Promise<Owner | undefined> {
   }
 }
 
-function isAlive({ pid, host, started }: Owner, path: string): boolean {
-  if (host !== hostname()) return false;
-  if (pid === process.pid) return held.has(path);
+function isAlive({ pid, host, started }: Owner): boolean {
+  // One's own trainings are known by `held`: what is left is of an earlier process of the same number.
+  if (host !== hostname() || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {

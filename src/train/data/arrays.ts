@@ -76,7 +76,11 @@ async function readParts(files: ArrayFiles): Promise<Parts> {
     files.isClasses && isLabels(y) ? Math.max(classesOf(y), names.length) : widthOf(y);
   const whole = samplesOf(await readNumpy(files.x), y, { files, outputs });
   if (validX !== undefined && validY !== undefined) {
-    const given = samplesOf(await readNumpy(validX), await readNumpy(validY), { files, outputs });
+    const own = { ...files, x: validX, y: validY };
+    const given = samplesOf(await readNumpy(validX), await readNumpy(validY), {
+      files: own,
+      outputs,
+    });
     return { outputs, train: whole, valid: given };
   }
   const kept = Math.floor(whole.count * (1 - split));
