@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { ToolkitError } from '../errors.ts';
 import { knownNetwork } from '../keras/applications.ts';
 import { isJson } from '../keras/config.ts';
 import type { Decision, KerasModel } from '../keras/model.ts';
+import { packagedPath } from '../package.ts';
 import type { Value } from '../tensor.ts';
 import { teachableLabels } from './teachable.ts';
 
@@ -60,7 +59,8 @@ function foundClasses(model: KerasModel, count: number | string | undefined): Cl
 
 /** Names by number; the file's keys are the numbers as text. Source: Keras' imagenet_class_index.json. */
 function imagenetNames(): string[] {
-  const path = join(modelsFolder(), 'imagenet_class_index.json');
+  const path = packagedPath('models', 'imagenet_class_index.json');
+  if (path === undefined) throw new Error('Bug: the package has no names of ImageNet’s classes');
   const index: unknown = JSON.parse(readFileSync(path, 'utf8'));
   if (!isJson(index)) throw new Error(`Bug: ${path} is not an object`);
   return Array.from({ length: imagenetClasses }, (_, i) => {
@@ -69,16 +69,4 @@ function imagenetNames(): string[] {
     if (typeof name !== 'string') throw new Error(`Bug: ${path} has no class ${i}`);
     return name;
   });
-}
-
-/** The package's folder `models/`, seen from the sources as well as from the built file. */
-function modelsFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    const models = join(folder, 'models');
-    if (existsSync(join(models, 'imagenet_class_index.json'))) return models;
-    const above = dirname(folder);
-    if (above === folder) throw new Error('Bug: the folder "models" is not part of the package');
-    folder = above;
-  }
 }

@@ -3,8 +3,8 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { checkedPath, nearNames, ToolkitError } from '../errors.ts';
 import { outputFault } from '../output.ts';
+import { packagedPath } from '../package.ts';
 import { download, type Transfer } from './download.ts';
-import { packagedFile } from './packaged.ts';
 import { discard, forgetOrigin, lock, partialBytes } from './partial.ts';
 import { type Source, type SourceTable, sources } from './sources.ts';
 import { type Verdict, verify } from './verify.ts';
@@ -122,7 +122,7 @@ async function findCached(
 ): Promise<Found | undefined> {
   const ours = await foundAt(join(dir, source.file), source, 'cache');
   if (ours) return ours;
-  const packaged = packagedFile(source.file);
+  const packaged = packagedPath('models', source.file);
   const own = packaged === undefined ? undefined : await foundAt(packaged, source, 'package');
   if (own || kerasDir === false) return own;
   return foundAt(join(kerasDir, source.file), source, 'Keras cache');

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { ToolkitError } from '../errors.ts';
+import { packagedPath } from '../package.ts';
 import type { Recipe } from './model.ts';
 
 const described = {
@@ -56,7 +56,8 @@ export type RecipeFile = ChainRecipe | NetworkRecipe;
  * import.
  */
 export function readRecipes(only?: string): RecipeFile[] {
-  const folder = modelsFolder();
+  const folder = packagedPath('models');
+  if (folder === undefined) throw new Error('Bug: the package has no models folder');
   return readdirSync(folder)
     .flatMap((file) => (file.endsWith('.json') ? [file.replace(/\.json$/, '')] : []))
     .filter((name) => only === undefined || name === only)
@@ -78,17 +79,4 @@ export function readRecipes(only?: string): RecipeFile[] {
         },
       );
     });
-}
-
-/** `models/` of the package, from wherever this module lies in it: src/keras, or dist after bundling. */
-function modelsFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'models'))) {
-      return join(folder, 'models');
-    }
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error('Bug: the package has no models folder');
-    folder = parent;
-  }
 }

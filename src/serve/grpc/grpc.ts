@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import {
   type Metadata,
   Server,
@@ -15,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { ToolkitError } from '../../errors.ts';
+import { packagedPath } from '../../package.ts';
 import type { Call, Gate, Log, TlsOptions } from '../context.ts';
 import type { RefusalEvent } from '../request/events.ts';
 import { errorText, grpcStatus, statusOf } from '../request/faults.ts';
@@ -281,12 +280,8 @@ function secure({ key, cert, ca }: TlsOptions): ServerCredentials {
   return ServerCredentials.createSsl(ca ? Buffer.from(ca) : null, [pair], ca !== undefined);
 }
 
-/** A file of `proto/` in the package, from src/serve/grpc and from dist. */
 function protoPath(name: string): string {
-  const places = ['../proto/', '../../../proto/'].map((folder) =>
-    fileURLToPath(new URL(folder + name, import.meta.url)),
-  );
-  const found = places.find((place) => existsSync(place));
+  const found = packagedPath('proto', name);
   if (found === undefined) throw new Error(`Bug: the package has no proto/${name}`);
   return found;
 }

@@ -84,8 +84,7 @@ function requestFields(event: InferEvent): Readonly<Record<string, unknown>> {
     total_ms: milliseconds(event.totalNs),
     queue_ms: milliseconds(event.queueNs),
     compute_ms: milliseconds(event.computeInferNs),
-    // The second part of the W3C header: the same line in the traces.
-    trace_id: event.traceparent?.split('-')[1]?.slice(0, longestId),
+    trace_id: traceOf(event),
   };
 }
 
@@ -96,8 +95,15 @@ function refusalFields(event: RefusalEvent): Readonly<Record<string, unknown>> {
     code: event.code,
     status: event.status,
     path: event.path.slice(0, longestPath),
-    trace_id: event.traceparent?.split('-')[1]?.slice(0, longestId),
+    trace_id: traceOf(event),
   };
 }
+
+/** The second part of the W3C header: the same line in the traces. */
+const traceOf = ({
+  traceparent,
+}: {
+  readonly traceparent?: string | undefined;
+}): string | undefined => traceparent?.split('-')[1]?.slice(0, longestId);
 
 const milliseconds = (ns: number): number => Math.round(ns / 1e3) / 1e3;

@@ -1,3 +1,4 @@
+import type { GraphBuilder } from '../../../onnx/graph.ts';
 import type { Value } from '../../../tensor.ts';
 import { inLayoutOf, integers, type KerasTensor, kerasTensor } from '../../layout.ts';
 import { reshapeTo } from '../../sizes.ts';
@@ -65,18 +66,33 @@ function slice(call: OperationCall): KerasTensor {
   const sizes = call.integers(2, 'shape', 'size');
   if (!starts || !sizes) throw call.refused('a start or a shape missing');
   const ends = starts.map((start, i) => (sizes[i] === -1 ? end : start + (sizes[i] ?? 0)));
-  return kerasTensor(
-    graph.add('Slice', [
-      kerasValue(call),
-      integers(graph, 'starts', starts),
-      integers(graph, 'ends', ends),
-      integers(
-        graph,
-        'axes',
-        starts.map((_, axis) => axis),
-      ),
-    ]),
-  );
+  return kerasTensor(sliced(graph, kerasValue(call), { starts, ends }));
+}
+
+/** x[start:end:step] along the first axes, one of each for an axis. */
+export function sliced(
+  graph: GraphBuilder,
+  x: Value,
+  {
+    starts,
+    ends,
+    steps,
+  }: {
+    readonly starts: readonly number[];
+    readonly ends: readonly number[];
+    readonly steps?: readonly number[];
+  },
+): Value {
+  const axes = starts.map((_, axis) => axis);
+  const inputs = [
+    x,
+    integers(graph, 'starts', starts),
+    integers(graph, 'ends', ends),
+    integers(graph, 'axes', axes),
+  ] as const;
+  return steps
+    ? graph.add('Slice', [...inputs, integers(graph, 'steps', steps)])
+    : graph.add('Slice', inputs);
 }
 
 /** The same number everywhere, in the shape of a tensor. */

@@ -1,9 +1,10 @@
 import type { Value } from '../../../tensor.ts';
-import { integers, isKnown, type KerasTensor, kerasTensor } from '../../layout.ts';
+import { isKnown, type KerasTensor, kerasTensor } from '../../layout.ts';
 import { Algebra } from './algebra.ts';
 import { axesFromStart, type OperationCall } from './call.ts';
 import { binary, inFloats, type Operation, unary } from './elementwise.ts';
 import { normalisingOperations } from './normalising.ts';
+import { sliced } from './ordering.ts';
 import { diagonalOn, pickingOperations } from './picking.ts';
 import { diagonalAlong, productOperations } from './products.ts';
 import { scatteringOperations } from './scattering.ts';
@@ -131,19 +132,7 @@ function stridedSlice(call: OperationCall): KerasTensor {
   const isPlain = masks.every((mask) => (call.raw(Number.POSITIVE_INFINITY, mask) ?? 0) === 0);
   if (!starts || !ends || !isPlain) throw call.refused('masks, or places that are computed');
   const steps = call.integers(3, 'strides') ?? starts.map(() => 1);
-  return kerasTensor(
-    graph.add('Slice', [
-      call.kerasX,
-      integers(graph, 'starts', starts),
-      integers(graph, 'ends', ends),
-      integers(
-        graph,
-        'axes',
-        starts.map((_, axis) => axis),
-      ),
-      integers(graph, 'steps', steps),
-    ]),
-  );
+  return kerasTensor(sliced(graph, call.kerasX, { starts, ends, steps }));
 }
 
 function booleanMask(call: OperationCall): KerasTensor {

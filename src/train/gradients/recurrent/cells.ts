@@ -59,9 +59,18 @@ function known(value: Value | undefined): Value {
   return value;
 }
 
+/** Where the input's product and the state's are only added, both have the gradient of the sum. */
+function ofSum(
+  { graph, before }: Direction,
+  dz: Value,
+  first: DirectionGradients['first'],
+): DirectionGradients {
+  return { ofProduct: dz, ofRecurrentProduct: dz, recurrent: ofKernel(graph, dz, before), first };
+}
+
 /** h' = f(z). */
 export const rnnGradient: CellGradient = (direction) => {
-  const { graph, dy, counts, last, before, recurrent } = direction;
+  const { graph, dy, counts, last, recurrent } = direction;
   const state = activation(direction, 0)(graph, sums(direction));
   const ones = graph.add('Add', [
     graph.add('Mul', [state.y, graph.floats('zero', [0])]),
@@ -78,18 +87,12 @@ export const rnnGradient: CellGradient = (direction) => {
       return { state: [chosen(body, of(slices, 'counts'), [earlier, dh])], collected: [dz] };
     },
   });
-  const dz = known(collected[0]);
-  return {
-    ofProduct: dz,
-    ofRecurrentProduct: dz,
-    recurrent: ofKernel(graph, dz, before),
-    first,
-  };
+  return ofSum(direction, known(collected[0]), first);
 };
 
 /** Gates i, o, f, c: C' = f·C + i·g, h' = o·act(C'). */
 export const lstmGradient: CellGradient = (direction) => {
-  const { graph, dy, counts, last, before, recurrent } = direction;
+  const { graph, dy, counts, last, recurrent } = direction;
   const [zi, zo, zf, zg] = gatesOf(direction, sums(direction), 2).map(known);
   const gate = activation(direction, 0);
   const [i, o, f] = [zi, zo, zf].map((z) => gate(graph, known(z)));
@@ -124,13 +127,7 @@ export const lstmGradient: CellGradient = (direction) => {
       };
     },
   });
-  const dz = known(collected[0]);
-  return {
-    ofProduct: dz,
-    ofRecurrentProduct: dz,
-    recurrent: ofKernel(graph, dz, before),
-    first,
-  };
+  return ofSum(direction, known(collected[0]), first);
 };
 
 /** The cell before each step, of which an LSTM node puts out only the last one. */

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where the package has a file itself, under `models/`; `undefined` where it has none of that name. */
-export function packagedFile(file: string): string | undefined {
+/** Where a file or folder of the package lies, seen from the sources as well as from the built files; `undefined` where it has none of that name. */
+export function packagedPath(...parts: readonly string[]): string | undefined {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'models'))) {
-      const path = join(folder, 'models', file);
+      const path = join(folder, ...parts);
       return existsSync(path) ? path : undefined;
     }
     const above = dirname(folder);
